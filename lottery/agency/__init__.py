@@ -1,0 +1,10 @@
+"""The agency: takes one file of bets to the central and brings the winning rows back.
+
+``reader``    bytes of the file in, batches of checked rows out; no I/O
+``source``    where those bytes come from, without ever blocking the reactor
+``results``   the file of winning rows, published whole or not at all
+``client``    one connection: what is said to the central and what it answers
+``run``       the whole errand: connect, send, wait for the draw, publish, exit status
+
+Only lottery/1 is spoken here.
+"""

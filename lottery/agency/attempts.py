@@ -1,0 +1,194 @@
+"""From nothing to a WELCOME: attempts, and how long to wait between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+
+from lottery.agency.client import AgencyClient
+from lottery.agency.failures import ConnectionCut, NotReached, Refusal
+from lottery.agency.reader import LEAST_ROWS_LIMIT_BYTES
+from lottery.errors import Code, RemoteProtocolError
+from lottery.ops.log import ActionLog
+from lottery.settings import AgencySettings
+from lottery.wire import lottery1
+from lottery.wire.decoder import PAYLOAD_LIMIT
+from lottery.wire.messages import Welcome
+
+T = TypeVar("T")
+
+FIRST_DELAY_SECONDS = 0.1
+LONGEST_DELAY_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 30
+WELCOME_TIMEOUT_SECONDS = 30
+#: What is still unwritten when a connection is closed has so long to leave.
+CLOSE_TIMEOUT_SECONDS = 2
+
+#: What stands before the rows in the payload of a batch.
+BATCH_HEAD_BYTES = PAYLOAD_LIMIT - 3 - lottery1.BATCH_ROWS_LIMIT
+_COME_BACK = frozenset({Code.FULL, Code.STOPPING, Code.CLOSED})
+
+
+class BackOff:
+    """Delays that double from 0.1 s to 5 s, each shortened by chance by up to a half.
+
+    So agencies that lost their central together do not come back together.
+
+    :param retry_for_seconds: how long in all, from now on; 0: for ever.
+    :param seconds: what time it is.
+    :param jitter: gives numbers from 0 up to 1, 1 not included.
+    """
+
+    def __init__(
+        self, retry_for_seconds: float, seconds: Callable[[], float], jitter: Callable[[], float]
+    ) -> None:
+        self._seconds = seconds
+        self._jitter = jitter
+        self._until = seconds() + retry_for_seconds if retry_for_seconds else None
+        self._delay_seconds = FIRST_DELAY_SECONDS
+
+    def next_delay_seconds(self) -> float | None:
+        """Give the time to wait before the next attempt; None: that was the last one.
+
+        The last attempt is made when the time is up.
+        """
+        delay = self._delay_seconds * (1 - self._jitter() / 2)
+        self._delay_seconds = min(self._delay_seconds * 2, LONGEST_DELAY_SECONDS)
+        if self._until is None:
+            return delay
+        left = self._until - self._seconds()
+        return min(delay, left) if left > 0 else None
+
+
+class Attempts:
+    """Tries to reach the central until it takes us, or the time for that is up.
+
+    :param settings: who we are and how long to try.
+    :param endpoint: the central.
+    :param clock: for delays and time-outs.
+    :param log: told of each attempt.
+    :param jitter: gives numbers from 0 up to 1, for the delays.
+    """
+
+    def __init__(
+        self,
+        settings: AgencySettings,
+        endpoint: IStreamClientEndpoint,
+        clock: IReactorTime,
+        log: ActionLog,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._endpoint = endpoint
+        self._clock = clock
+        self._log = log
+        self._jitter = jitter
+
+    async def _welcomed(self, results: ResultsFile) -> AgencyClient:
+        """Try until the central takes us.
+
+        :raises NotReached: if the time for that is up.
+        :raises LotteryError: if there is no use in trying again.
+        """
+        backoff = BackOff(self._settings.retry_for, self._clock.seconds, self._jitter)
+        while True:
+            try:
+                return await self._attempt(results)
+            except NotReached as error:
+                delay_seconds = backoff.next_delay_seconds()
+                if delay_seconds is None:
+                    raise
+                self._log.log(
+                    "connect",
+                    "in_progress",
+                    client_id=self._settings.agency,
+                    **self._server,
+                    error=error,
+                )
+                await deferLater(self._clock, delay_seconds)
+
+    async def _attempt(self, results: ResultsFile) -> AgencyClient:
+        window = self._settings.window
+        factory = Factory.forProtocol(lambda: AgencyClient(window, results.write))
+        factory.noisy = False
+        try:
+            client = await self._within(
+                CONNECT_TIMEOUT_SECONDS, self._endpoint.connect(factory), "no connection"
+            )
+        except (ConnectError, DNSLookupError) as error:
+            raise NotReached(_sentence(error)) from error
+        try:
+            client.hello(self._settings.agency)
+            answer = Deferred.fromCoroutine(client.until(lambda: client.welcome is not None))
+            await self._within(WELCOME_TIMEOUT_SECONDS, answer, "no welcome")
+            assert client.welcome is not None
+            self._check(client.welcome)
+        except ConnectionCut as error:
+            raise NotReached(f"cut off before the welcome, {error}") from error
+        except Refusal as error:
+            await self._close(client)
+            if error.code in _COME_BACK:
+                raise NotReached(error.sentence) from error
+            raise
+        except BaseException:
+            await self._close(client)
+            raise
+        self._log.log(
+            "connect",
+            "success",
+            client_id=self._settings.agency,
+            **self._server,
+            draw=client.welcome.draw,
+        )
+        return client
+
+    def _check(self, welcome: Welcome) -> None:
+        if welcome.next_index or welcome.ended:
+            raise Refusal(
+                Code.SEQ,
+                f"the central holds {welcome.next_index} bets of agency {self._settings.agency} "
+                f"in draw {welcome.draw} already, and going on from there is not possible yet",
+            )
+        if welcome.payload_limit < _BATCH_HEAD_BYTES + LEAST_ROWS_LIMIT_BYTES:
+            raise RemoteProtocolError(
+                Code.SIZE, f"a limit of {welcome.payload_limit} bytes leaves no room for a bet"
+            )
+
+    async def _close(self, client: AgencyClient) -> None:
+        try:
+            await self._within(CLOSE_TIMEOUT_SECONDS, client.close(), "not closed")
+        except NotReached:
+            pass  # the connection was aborted instead
+
+    async def _within(self, limit_seconds: float, awaited: Deferred[T], what: str) -> T:
+        """Wait for something for so long.
+
+        :raises NotReached: if that takes longer; ``awaited`` is cancelled then.
+        """
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = True
+            awaited.cancel()
+
+        call = self._clock.callLater(limit_seconds, give_up)
+        try:
+            return await awaited
+        except (CancelledError, ConnectingCancelledError):
+            if late:
+                raise NotReached(f"{what} within {limit_seconds} s") from None
+            raise CancelledError from None
+        finally:
+            if call.active():
+                call.cancel()
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).replace(": ", ", ").rstrip(".").lower()

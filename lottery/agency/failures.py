@@ -1,0 +1,95 @@
+"""How an errand fails: each ends in a sentence and exit status 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attrs import frozen
+
+from lottery.errors import Code, LotteryError
+
+
+@frozen
+class BadRow:
+    """A row that breaks a rule.
+
+    :ivar file: the name of the file, as it was given.
+    :ivar line: counted from 1.
+    :ivar field: one of :data:`lottery.bets.FIELDS`, or empty for the whole line.
+    :ivar reason: the rest of a sentence that starts with the line or the field.
+    """
+
+    file: str
+    line: int
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        column = f", {self.field}" if self.field else ""
+        return f"{self.file} line {self.line}{column} {self.reason}"
+
+
+class BadInput(LotteryError):
+    """The file cannot be sent as it is: exit status 1.
+
+    :ivar row: where and why; line 0 stands for the file as a whole.
+    """
+
+    def __init__(self, row: BadRow) -> None:
+        super().__init__(row)
+        self.row = row
+
+    def __str__(self) -> str:
+        return str(self.row) if self.row.line else f"{self.row.file} {self.row.reason}"
+
+
+class BadOutput(LotteryError):
+    """The results cannot be written: exit status 1."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be written, {self.reason}"
+
+
+class Refusal(LotteryError):
+    """The central said no.
+
+    :ivar code: which no.
+    :ivar again: the same may be said again later, from bet ``expected`` on.
+    :ivar expected: index of the bet that it wants next.
+    :ivar line: which line of the file it is about; 0: none.
+    :ivar field: counted from 1; 0: none.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        sentence: str,
+        *,
+        again: bool = False,
+        expected: int = 0,
+        line: int = 0,
+        field: int = 0,
+    ) -> None:
+        super().__init__(code, sentence)
+        self.code = code
+        self.sentence = sentence
+        self.again = again
+        self.expected = expected
+        self.line = line
+        self.field = field
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class ConnectionCut(LotteryError):
+    """The connection ended before all was said."""
+
+
+class NotReached(LotteryError):
+    """This attempt to be welcomed has failed; another may not."""

@@ -1,0 +1,83 @@
+"""The file of winning rows: published whole or not at all.
+
+Rows go to a temporary file beside it as they arrive, so that memory stays flat; what
+stands under the final name is either what stood there before or all of the results.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from lottery.agency.failures import BadOutput
+
+
+class ResultsFile:
+    """Winning rows on their way to a file.
+
+    It is opened before anything is sent, so that an output that cannot be written is
+    known before the day's bets are away.
+
+    :param path: the final name; a link is followed.
+    :param never: a file that must not be replaced, the agency's own bets.
+    :raises BadOutput: if there is no such directory, it may not be written to, or
+        something other than a regular file has that name.
+    """
+
+    def __init__(self, path: Path, never: Path) -> None:
+        self._path = path
+        self._final = Path(os.path.realpath(path))
+        self._temporary = self._final.with_name(f".{self._final.name}.{os.getpid()}.part")
+        self._published = False
+        try:
+            if self._final.exists():
+                if not stat.S_ISREG(self._final.stat().st_mode):
+                    raise BadOutput(path, "it is not a regular file")
+                if never.exists() and self._final.samefile(never):
+                    raise BadOutput(path, "it is the file of bets")
+            self._file = self._temporary.open("wb")
+        except (OSError, ValueError) as error:
+            raise self._failed(error) from error
+
+    def write(self, rows: bytes) -> None:
+        """Add rows.
+
+        :raises BadOutput: if the disk does not take them.
+        """
+        try:
+            self._file.write(rows)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def publish(self) -> None:
+        """Bring the rows to disk and give them their name.
+
+        :raises BadOutput: if that fails; nothing has changed then.
+        """
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.replace(self._final)
+            self._published = True
+            directory = os.open(self._final.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind, unless it was published."""
+        if self._published:
+            return
+        try:
+            self._file.close()
+        except OSError:
+            pass  # rows that no longer matter did not fit on the disk
+        self._temporary.unlink(missing_ok=True)
+
+    def _failed(self, error: OSError | ValueError) -> BadOutput:
+        return BadOutput(self._path, (getattr(error, "strerror", None) or str(error)).lower())

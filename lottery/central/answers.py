@@ -1,0 +1,115 @@
+"""What is owed to an agency, written as it reads.
+
+Acknowledgements are kept as numbers, not as bytes: however long an agency does not
+read, what is owed to it stays three integers, and reading from it goes on. (Rejected:
+to stop reading from an agency that does not read its acknowledgements. A client that
+sends its whole file before it reads anything would wait for us, and we for it.)
+Winners, whose bytes could be many, are made one message at a time as the last one
+leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from twisted.internet.interfaces import IPullProducer, IPushProducer, ITransport
+from zope.interface import implementer
+
+from lottery.central.speech import Speech
+
+
+@implementer(IPushProducer)
+class Acknowledgements:
+    """Acknowledges what is stored, as fast as the agency reads.
+
+    It registers itself with the transport, which says when its buffer is long.
+    """
+
+    def __init__(self, transport: ITransport, speech: Speech) -> None:
+        self._transport = transport
+        self._speech = speech
+        self._batches = 0
+        self._next_index = 0
+        self._ended = False
+        self._paused = False
+        self._finished = False
+        transport.registerProducer(self, True)
+
+    def stored(self, batches: int, next_index: int) -> None:
+        """Owe the acknowledgement of so many more batches, up to an index."""
+        self._batches += batches
+        self._next_index = next_index
+        self._write()
+
+    def ended(self, total: int) -> None:
+        """Owe the acknowledgement of the END."""
+        self._next_index = total
+        self._ended = True
+        self._write()
+
+    def finish(self) -> None:
+        """Write what is owed, whether it is read or not, and let the transport go."""
+        if self._finished:
+            return
+        self._finished = True
+        self._transport.unregisterProducer()
+        if self._paused and (self._batches or self._ended):
+            self.resumeProducing()
+
+    def _write(self) -> None:
+        if self._paused:
+            return
+        words = self._speech.acknowledgement(self._batches, self._next_index, self._ended)
+        self._batches = 0
+        if words:
+            self._transport.write(words)
+
+    def pauseProducing(self) -> None:
+        """Keep what is owed: the agency does not read."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """Write what is owed: the agency reads again."""
+        self._paused = False
+        if self._batches or self._ended:
+            self._write()
+
+    def stopProducing(self) -> None:
+        """Owe nothing any more: the agency is gone."""
+        self._paused = True
+
+
+@implementer(IPullProducer)
+class Telling:
+    """Tells an agency its winners, one message each time the last one has left.
+
+    :param moved: called when the agency has taken a message.
+    :param told: called when the last one has left.
+    """
+
+    def __init__(
+        self,
+        transport: ITransport,
+        words: Iterator[bytes],
+        moved: Callable[[], None],
+        told: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._words = words
+        self._moved = moved
+        self._told = told
+        transport.registerProducer(self, False)
+
+    def resumeProducing(self) -> None:
+        """Say the next message, or that there is none left."""
+        self._moved()
+        words = next(self._words, None)
+        if words is None:
+            self._transport.unregisterProducer()
+            self._told()
+        else:
+            self._transport.write(words)
+
+    def stopProducing(self) -> None:
+        """Say no more: the agency is gone."""
+        self._words = iter(())

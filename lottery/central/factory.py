@@ -1,0 +1,75 @@
+"""Gives each connection a session, and knows them all."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
+
+from lottery.central.draw import Draw
+from lottery.central.session import AgencySession
+from lottery.errors import Code
+from lottery.ops.log import ActionLog
+from lottery.settings import CentralSettings
+
+
+class AgencyFactory(Factory):
+    """Where connections become sessions.
+
+    :ivar open_draw: where an agency that comes now takes its place.
+    """
+
+    protocol = AgencySession
+    noisy = False
+
+    def __init__(
+        self, settings: CentralSettings, reactor: IReactorTime, log: ActionLog, draw: Draw
+    ) -> None:
+        self.settings = settings
+        self.reactor = reactor
+        self.log = log
+        self.open_draw = draw
+        self._sessions: set[AgencySession] = set()
+        self._empty: Deferred[None] | None = None
+
+    def opened(self, session: AgencySession) -> None:
+        """Note a new session."""
+        self._sessions.add(session)
+
+    def closed(self, session: AgencySession) -> None:
+        """Note the end of a session's connection."""
+        self._sessions.discard(session)
+        if self._empty is not None and not self._sessions:
+            empty, self._empty = self._empty, None
+            empty.callback(None)
+
+    def stop_reading(self) -> None:
+        """Take nothing more from anybody."""
+        for session in list(self._sessions):
+            session.stop()
+
+    def part(self, grace_seconds: float) -> Deferred[None]:
+        """Part with everybody.
+
+        :param grace_seconds: who has not closed by then is aborted.
+        :returns: fires when the last connection is gone; never fails.
+        """
+        gone: Deferred[None] = Deferred()
+        if not self._sessions:
+            gone.callback(None)
+            return gone
+        self._empty = gone
+        late = self.reactor.callLater(grace_seconds, self._abort)
+
+        def in_time(_: None) -> None:
+            if late.active():
+                late.cancel()
+
+        gone.addCallback(in_time)
+        for session in list(self._sessions):
+            session.fail(Code.STOPPING, "the central is being stopped")
+        return gone
+
+    def _abort(self) -> None:
+        for session in list(self._sessions):
+            session.abort()

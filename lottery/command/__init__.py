@@ -1,0 +1,99 @@
+"""The ``lottery`` program: a module per command, each with ``Options`` and ``run``.
+
+``run(options, stdout)`` returns the exit status. A command is imported when it is asked for,
+so that ``lottery sample`` starts without a reactor.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TextIO, cast
+
+from twisted.python import usage
+
+import lottery
+from lottery.errors import DamagedLedger, LotteryError, SettingsError, StartError
+
+
+def _loader(command: str) -> Callable[[], usage.Options]:
+    """What makes the options of ``command``, once it is asked for."""
+
+    def load() -> usage.Options:
+        options = importlib.import_module(f"lottery.command.{command}").Options()
+        return cast(usage.Options, options)
+
+    return load
+
+
+class Options(usage.Options):
+    """Options of ``lottery`` itself."""
+
+    synopsis = "lottery COMMAND [options]"
+    longdesc = "lottery COMMAND --help explains the options of each command."
+    subCommands = (
+        ("serve", None, _loader("serve"), "Run the central."),
+        ("agency", None, _loader("agency"), "Send a file of bets, fetch its winners."),
+        ("sample", None, _loader("sample"), "Make a day of input files."),
+        ("export", None, _loader("export"), "Write the bets.csv of a draw."),
+    )
+
+    def opt_version(self) -> NoReturn:
+        """Show the version and end."""
+        print(f"lottery {lottery.__version__}")
+        sys.exit(0)
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Called if no command is named."""
+        raise usage.UsageError("a command is missing, lottery --help lists them")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    :param argv: the words behind the program's name; those of the process if None.
+    :return: the exit status. What is wrong with the words, the settings, files or the ledger
+        is one sentence on stderr, and status 2, 1 or 3.
+    """
+    stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv, stdout)
+        stdout.flush()
+    except BrokenPipeError:
+        # Who read our output has seen enough; the interpreter must not stumble over it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except DamagedLedger as error:
+        return _complain(error, 3)
+    except (usage.UsageError, SettingsError, StartError) as error:
+        return _complain(error, 2)
+    except (LotteryError, OSError) as error:
+        return _complain(error, 1)
+    return status
+
+
+def _run(argv: Sequence[str], stdout: TextIO) -> int:
+    options = Options()  # type: ignore[no-untyped-call]
+    options.parseOptions(argv)  # type: ignore[no-untyped-call]
+    command = importlib.import_module(f"lottery.command.{options.subCommand}")
+    return cast(int, command.run(options.subOptions, stdout))
+
+
+def _complain(error: Exception, status: int) -> int:
+    """Say what is wrong, if anybody listens."""
+    sentence = str(error)
+    if isinstance(error, OSError):
+        sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
+    try:
+        sys.stderr.write(f"lottery: {shown}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass  # stderr is closed
+    return status

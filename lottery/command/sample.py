@@ -1,0 +1,88 @@
+"""``lottery sample``: write a made-up day of agencies' files, the same for the same seed."""
+
+from __future__ import annotations
+
+import getopt
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ClassVar, Final, TextIO
+
+from twisted.python import usage
+
+from lottery.agency import sample_day
+from lottery.errors import SettingsError
+
+_MOST: Final = 999_999_999
+
+
+def _whole_number(option: str) -> Callable[[str], int]:
+    """The coercion of an option that takes a number, 0 to ``_MOST``."""
+
+    def coerce(value: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", value):
+            raise SettingsError(f"--{option} must be a whole number from 0 to {_MOST}")
+        return int(value)
+
+    return coerce
+
+
+class Options(usage.Options):
+    """What ``lottery sample`` can be told; options may stand before and behind DIR.
+
+    :raise SettingsError: while parsing, for a value that is no number or a missing directory.
+    """
+
+    synopsis = "Usage: lottery sample DIR [options]"
+    longdesc = "Writes DIR/agency-1.csv, DIR/agency-2.csv, ... as input for a day of the lottery."
+    optParameters: ClassVar[list[list[object]]] = [
+        ["agencies", None, 5, "Number of agencies.", _whole_number("agencies")],
+        ["bets", None, 20000, "Bets of all agencies together.", _whole_number("bets")],
+        ["seed", None, 1, "Number that decides the day.", _whole_number("seed")],
+    ]
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse the words of the command line.
+
+        Twisted takes every word behind the first plain one for plain; so options go first here.
+        """
+        words = sys.argv[1:] if options is None else options
+        try:
+            pairs, plain = getopt.gnu_getopt(words, self.shortOpt, self.longOpt)
+        except getopt.GetoptError as error:
+            raise usage.UsageError(str(error)) from None
+        given = [f"{name}={value}" if value else name for name, value in pairs]
+        super().parseOptions([*given, "--", *plain])  # type: ignore[no-untyped-call]
+
+    def parseArgs(self, *words: str) -> None:
+        """Take the one directory."""
+        if len(words) != 1:
+            raise SettingsError("one directory is needed, as in lottery sample DIR")
+        self["directory"] = words[0]
+
+
+def run(options: Options, stdout: TextIO) -> int:
+    """Write the files and print a line for each.
+
+    Files of the same names are replaced, others in the directory are left alone.
+
+    :return: the exit status.
+    :raise SettingsError: for numbers that make no day, or a directory that cannot be written.
+    """
+    agencies, bets, directory = options["agencies"], options["bets"], Path(options["directory"])
+    if agencies < 1:
+        raise SettingsError("--agencies must be at least 1")
+    if bets < agencies:
+        raise SettingsError(f"--bets must be at least {agencies}, one for each agency, not {bets}")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for day in sample_day.plan(agencies, bets, options["seed"]):
+            path = directory / f"agency-{day.agency}.csv"
+            with path.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(f"{row}\r\n" for row in sample_day.rows(day))
+            stdout.write(f"{path}  {day.bets} bets\n")
+    except OSError as error:
+        where = error.filename or directory
+        raise SettingsError(f"cannot write to {where}, {error.strerror}") from error
+    return 0

@@ -1,0 +1,110 @@
+"""Which file of a draw stands where, and who owns the data directory.
+
+::
+
+    lottery-data/
+      lock                      held by the central that owns the directory
+      draws/
+        000001/
+          segment-0001.log      one per writer process
+          bets.csv              all of them in order, made at the seal
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from pathlib import Path
+
+from attrs import field, frozen
+
+from lottery.errors import StartError
+from lottery.ledger.segment import flush_directory
+
+_DRAW_NAME = re.compile(r"[0-9]{6,}")
+
+
+@frozen
+class DrawDirectory:
+    """Where the files of one draw are.
+
+    :ivar number: the draw's number, from 1 up.
+    """
+
+    number: int
+    path: Path
+
+    @property
+    def bets_csv(self) -> Path:
+        """All bets in order; there from the seal on."""
+        return self.path / "bets.csv"
+
+    def segments(self) -> list[Path]:
+        """Every segment there is, in order of their numbers."""
+        return sorted(self.path.glob("segment-*.log"))
+
+    def segment(self, number: int) -> Path:
+        """Name the segment of this draw's ``number``-th writer, from 1 up."""
+        return self.path / f"segment-{number:04d}.log"
+
+
+@frozen
+class DataDirectory:
+    """A central's data directory."""
+
+    path: Path
+    _lock: list[int] = field(factory=list, init=False, eq=False, repr=False)
+
+    def own(self) -> None:
+        """Make the directory if need be, and take its lock for the life of this process.
+
+        :raises StartError: if it cannot be made or written, or another process owns it.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.path / "draws").mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StartError(f"the data directory {self.path} cannot be used, {error}") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(lock, 20).decode("ascii", "replace").strip()
+            os.close(lock)
+            raise StartError(
+                f"the data directory {self.path} is in use by process {owner or 'unknown'}"
+            ) from error
+        os.truncate(lock, 0)
+        os.write(lock, f"{os.getpid()}\n".encode())
+        self._lock.append(lock)
+
+    def release(self) -> None:
+        """Give the lock back; doing it twice is harmless."""
+        while self._lock:
+            os.close(self._lock.pop())
+
+    def draws(self) -> list[DrawDirectory]:
+        """Every draw there is, in order.
+
+        :raises OSError: if the directory cannot be read.
+        """
+        root = self.path / "draws"
+        names = (path for path in root.iterdir() if _DRAW_NAME.fullmatch(path.name))
+        return sorted((DrawDirectory(int(path.name), path) for path in names), key=_number)
+
+    def new_draw(self) -> DrawDirectory:
+        """Make the directory of the draw after the last one there is.
+
+        :raises OSError: if it cannot be made.
+        """
+        before = self.draws()
+        number = before[-1].number + 1 if before else 1
+        path = self.path / "draws" / f"{number:06d}"
+        path.mkdir(mode=0o700)
+        flush_directory(str(path.parent))
+        return DrawDirectory(number, path)
+
+
+def _number(draw: DrawDirectory) -> int:
+    return draw.number

@@ -1,0 +1,1 @@
+"""What operators look at: ``log`` writes the ``action:`` lines and the program's log."""

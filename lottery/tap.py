@@ -1,0 +1,124 @@
+"""The central's options and ``makeService``: the only place where concrete objects meet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
+
+from twisted.application.service import IService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python import usage
+
+import lottery
+from lottery.central.service import Central
+from lottery.errors import SettingsError, StartError
+from lottery.ops.log import ActionLog
+from lottery.settings import CENTRAL, CentralSettings, central_settings, usage_rows
+from lottery.writer.pool import ReactorForWriters
+
+T = TypeVar("T")
+
+
+class Options(usage.Options):
+    """Options of ``twistd lottery`` and of ``lottery serve``, made of the table of settings.
+
+    :ivar settings: what they, the environment and the file come to, once parsed.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "Store the bets of agencies, hold the draw when they have ended, and tell each agency "
+        "its winners. Each option can also be set in the environment or in a file."
+    )
+    optParameters, optFlags = usage_rows(CENTRAL)
+    settings: CentralSettings
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self["listen"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        self["listen"].append(endpoint)
+
+    # usage shows the docstring, and the words about a setting stand in the table alone.
+    opt_listen.__doc__ = CENTRAL[0].explained
+
+    def opt_version(self) -> NoReturn:
+        """Show the version and end."""
+        print(f"lottery {lottery.__version__}")
+        sys.exit(0)
+
+    def parseArgs(self, *arguments: str) -> None:
+        if arguments:
+            raise usage.UsageError(f"argument {arguments[0]!r} is unknown, there are only options")
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse, or end with status 2 and one sentence: ``twistd`` alone would end with 0."""
+        try:
+            super().parseOptions(options)  # type: ignore[no-untyped-call]
+        except (usage.UsageError, SettingsError) as error:
+            sys.stderr.write(f"lottery: {error}\n")
+            raise SystemExit(2) from None
+
+    def postOptions(self) -> None:
+        self.settings = central_settings(self, os.environ)
+
+
+def make_central(settings: CentralSettings, reactor: ReactorForWriters) -> Central:
+    """Put a central together; it does nothing before it is started.
+
+    :raises SettingsError: if an endpoint to listen at is none.
+    """
+
+    def off_thread(work: Callable[[], T]) -> Deferred[T]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+
+    endpoints = []
+    for text in settings.listen:
+        try:
+            endpoints.append(serverFromString(reactor, text))
+        except Exception as error:  # each kind of endpoint has its own ways to object
+            raise SettingsError(f"option --listen is {text!r}, which is no endpoint") from error
+    actions = ActionLog(settings.log_level, Logger("lottery"))
+    return Central(settings, reactor, endpoints, off_thread, actions)
+
+
+class TwistdCentral(Service):
+    """A central under ``twistd``, which knows neither exit statuses nor a sentence."""
+
+    def __init__(self, central: Central, stop: Callable[[], None]) -> None:
+        """:param stop: ends the reactor."""
+        self._central = central
+        self._stop = stop
+
+    def startService(self) -> None:
+        """Start, or end the process with status 2 and one sentence."""
+        try:
+            self._central.startService()
+        except StartError as error:
+            sys.stderr.write(f"lottery: {error}\n")
+            raise SystemExit(2) from None
+        self._central.done.addCallback(lambda _: self._stop())
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop; fires when all is at its end."""
+        super().stopService()
+        return self._central.stopService()
+
+
+def makeService(options: Options) -> IService:
+    """Make the service of ``twistd lottery``; twistd's reactor is the one there is."""
+    from twisted.internet import reactor
+
+    try:
+        central = make_central(options.settings, reactor)
+    except SettingsError as error:
+        sys.stderr.write(f"lottery: {error}\n")
+        raise SystemExit(2) from None
+    return TwistdCentral(central, reactor.stop)

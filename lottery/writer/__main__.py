@@ -1,0 +1,49 @@
+"""How a writer child starts: ``python -m lottery.writer SEGMENT PARENT``.
+
+It ends when its orders end, and is killed when its parent dies: a writer without a
+parent would hold the segment of a draw that nobody leads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime
+
+from lottery.writer import ANSWERS_FD, ORDERS_FD
+from lottery.writer.child import GROUP_BYTES, serve
+from lottery.writer.pipe import Exit
+
+_PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
+
+
+def today() -> date:
+    """Give the day in UTC."""
+    return datetime.now(UTC).date()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve the process that started this one; gives the exit status."""
+    if len(arguments) != 2 or not arguments[1].isdecimal():
+        sys.stderr.write("a writer is started by the central: SEGMENT PARENT\n")
+        return Exit.USAGE
+    path, parent = arguments[0], int(arguments[1])
+    # A signal to the whole terminal or service is the parent's business: it closes the
+    # pipe when all that was taken is handed over, and that is what ends a writer.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return Exit.ORDERS  # it died before it could be asked to take us along
+    with suppress(OSError):  # a smaller pipe is slower, nothing else
+        fcntl.fcntl(ORDERS_FD, fcntl.F_SETPIPE_SZ, GROUP_BYTES)
+    return serve(ORDERS_FD, ANSWERS_FD, path, today)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,142 @@
+"""What a writer and its parent share: the records on the pipes and the exit statuses.
+
+Both directions use one record: a header of 19 bytes and a body. Which of the header's
+fields mean something depends on the kind.
+
+A writer child imports this module: nothing slow is imported here.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from struct import Struct
+from typing import NamedTuple
+
+from lottery.errors import Code
+
+_HEADER = Struct(">BIQHI")  # kind, session, index, count, length of the body
+HEADER_BYTES = _HEADER.size
+_AGENCY = Struct(">I")
+_REFUSAL = Struct(">BBHB")  # code, again, row, field; a sentence follows
+
+
+class Order(IntEnum):
+    """What a parent asks of a writer."""
+
+    OPEN = 1  # a session begins: index = its agency's next bet; body: the agency
+    CLASSIC = 2  # body: the payload of a classic batch, whose index is the next one
+    ROWS = 3  # index = first bet, count = rows; body: CSV lines
+    END = 4  # index = the announced total, if count is 1; body: the agency's nonce
+    CLOSE = 5  # the session is over; what it still has in the pipe is stored, though
+
+
+class Answer(IntEnum):
+    """What a writer tells its parent."""
+
+    STORED = 11  # on disk: index = next one, count = batches; body: bets of each, u16
+    REFUSED = 12  # index = expected, count = bets of the batch; body: the refusal
+    ENDED = 13  # the END is on disk: index = the total
+    TAKEN = 14  # index = how many bytes of orders have been dealt with since the start
+
+
+class Exit(IntEnum):
+    """Why a writer ended.
+
+    A signal's number is negative, as Python has it. Every status but DONE means
+    that what follows the last acknowledged record of its segment is worth nothing.
+    """
+
+    DONE = 0  # its orders ended, and all of them are answered
+    BUG = 1  # an error that nobody foresaw; the trace is in the log
+    USAGE = 2  # it was not started by a central
+    DISK = 3  # a write or a flush failed
+    SEGMENT = 4  # the segment could not be made or locked
+    ORDERS = 5  # its orders ended within one, or were none
+
+
+class Refusal(NamedTuple):
+    """Why a batch or an END was not stored.
+
+    ``again``: it may be sent again later. ``expected`` is the index that the agency
+    has to go on with, ``row`` counts from 1 in the batch, ``field`` from 1 in the row
+    (0: none), ``bets`` is how many bets were refused.
+    """
+
+    code: Code
+    again: bool
+    expected: int
+    row: int
+    field: int
+    sentence: str
+    bets: int
+
+
+class PipeRecord(NamedTuple):
+    """One record, as it came out of a pipe."""
+
+    kind: int
+    session: int
+    index: int
+    count: int
+    body: bytes
+
+
+def pack(kind: int, session: int, index: int = 0, count: int = 0, body: bytes = b"") -> bytes:
+    """Give the bytes of a record."""
+    return _HEADER.pack(kind, session, index, count, len(body)) + body
+
+
+def pack_open(session: int, agency: int, next_index: int) -> bytes:
+    """Give the bytes of the order that begins a session."""
+    return pack(Order.OPEN, session, next_index, body=_AGENCY.pack(agency))
+
+
+def agency_of(order: PipeRecord) -> int:
+    """Read the agency out of the order that begins a session."""
+    agency: int = _AGENCY.unpack(order.body)[0]
+    return agency
+
+
+def pack_refusal(session: int, refusal: Refusal) -> bytes:
+    """Give the bytes of the answer that refuses."""
+    head = _REFUSAL.pack(refusal.code, refusal.again, refusal.row, refusal.field)
+    body = head + refusal.sentence.encode()
+    return pack(Answer.REFUSED, session, refusal.expected, min(refusal.bets, 0xFFFF), body)
+
+
+def refusal_of(answer: PipeRecord) -> Refusal:
+    """Read a refusal out of its answer."""
+    code, again, row, column = _REFUSAL.unpack_from(answer.body)
+    sentence = answer.body[_REFUSAL.size :].decode()
+    return Refusal(Code(code), bool(again), answer.index, row, column, sentence, answer.count)
+
+
+class PipeReader:
+    """Takes the bytes of a pipe, gives whole records.
+
+    :ivar unread: how many bytes have not become records yet.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    @property
+    def unread(self) -> int:
+        """How many bytes have not become a record yet."""
+        return len(self._rest)
+
+    def feed(self, data: bytes) -> list[PipeRecord]:
+        """Give the records that these bytes complete."""
+        if self._rest:
+            data = self._rest + data
+        records, start, size = [], 0, len(data)
+        while start + HEADER_BYTES <= size:
+            kind, session, index, count, length = _HEADER.unpack_from(data, start)
+            body = start + HEADER_BYTES
+            end = body + length
+            if end > size:
+                break
+            records.append(PipeRecord(kind, session, index, count, data[body:end]))
+            start = end
+        self._rest = data[start:]
+        return records

@@ -1,0 +1,311 @@
+"""The parent's handle of one writer child, and a session's seat at it.
+
+Flow control. What has been handed to a writer and not yet dealt with by it has a
+budget in bytes, wherever it is: in our buffer, in the pipe or in the child's hands. A
+session that wants to hand on a batch when the budget is used up stops reading from
+its agency and waits in line; as room comes, the line moves, one session at a time, and
+one that fills the room again goes back to the end of it. So the memory that a writer
+costs is the budget and, for every session, what one read brought; and no agency can
+crowd the others out. (Rejected: the pipe's own producer, which knows when the kernel
+has taken bytes, but not when the child has; and pausing all sessions at once, which
+needs them all to be resumed at once, when each brings another read's worth.)
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from sys import byteorder
+from typing import Protocol as Interface
+from typing import cast
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorTime
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import LogLevel
+from twisted.python.failure import Failure
+
+from lottery.ops.log import ActionLog
+from lottery.writer import ANSWERS_FD, ORDERS_FD
+from lottery.writer.pipe import (
+    Answer,
+    Exit,
+    Order,
+    PipeReader,
+    PipeRecord,
+    Refusal,
+    pack,
+    pack_open,
+    refusal_of,
+)
+
+#: What a writer may have in its pipe and before it.
+BUDGET_BYTES = 256 << 10
+#: A line on a child's stdout or stderr is cut here.
+_OUTPUT_LINE_BYTES = 2000
+
+
+class WriterClient(Interface):
+    """What a writer tells the session that has a seat at it."""
+
+    def stored(self, next_index: int, bets: Sequence[int]) -> None:
+        """The next batches are on disk; ``bets`` says how many bets each had."""
+
+    def refused(self, refusal: Refusal) -> None:
+        """The batch or END behind those was not stored; the seat is of no more use."""
+
+    def ended(self, total: int) -> None:
+        """The END is on disk; the seat is of no more use."""
+
+    def lost(self, reason: str) -> None:
+        """The writer has ended; what it has not answered is not to be relied upon."""
+
+    def resume(self) -> None:
+        """There is room again, and it is this session's turn."""
+
+
+@frozen
+class WriterEnd:
+    """How a writer ended: its exit status, or the negative number of a signal."""
+
+    pid: int
+    segment: Path
+    status: int
+
+
+class Seat:
+    """A session's place at a writer.
+
+    :ivar in_hand: how many batches and ENDs were handed on and are not yet answered.
+    """
+
+    def __init__(self, writer: Writer, number: int, client: WriterClient) -> None:
+        self._writer = writer
+        self._number = number
+        self.client = client
+        self.in_hand = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the session should :meth:`wait` before it hands on more."""
+        return self._writer.full
+
+    def classic(self, payload: bytes) -> None:
+        """Hand on the payload of a classic batch."""
+        self.in_hand += 1
+        self._writer.send(pack(Order.CLASSIC, self._number, body=payload))
+
+    def rows(self, first: int, count: int, rows: bytes) -> None:
+        """Hand on a batch of CSV lines."""
+        self.in_hand += 1
+        self._writer.send(pack(Order.ROWS, self._number, first, count, rows))
+
+    def end(self, total: int | None, nonce: bytes) -> None:
+        """Hand on the agency's END; the classic dialect announces no total."""
+        self.in_hand += 1
+        announced = total is not None
+        self._writer.send(pack(Order.END, self._number, total or 0, announced, nonce))
+
+    def wait(self) -> None:
+        """Stand in line for room; ``client.resume()`` is called when it is our turn."""
+        self._writer.wait(self)
+
+    def leave(self) -> None:
+        """Give the seat up. What was handed on may still be stored, unanswered."""
+        self._writer.leave(self, self._number)
+
+
+class Writer(ProcessProtocol):
+    """One writer child, as its parent sees it.
+
+    :ivar pid: the child's process id, once it has been started.
+    :ivar usable: whether a session may still be given a seat.
+    :ivar gone: fires with the :class:`WriterEnd` once the child has been reaped and
+        all that it said has been heard; never fails.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, segment: Path, timeout_seconds: float, log: ActionLog
+    ) -> None:
+        self._clock = clock
+        self._segment = segment
+        self._timeout_seconds = timeout_seconds
+        self._log = log
+        self._answers = PipeReader()
+        self._output = {1: b"", 2: b""}
+        self._seats: dict[int, Seat] = {}
+        self._line: deque[Seat] = deque()
+        self._numbers = 0
+        self._sent = self._taken = 0
+        self._answered_at = 0.0
+        self._watch: IDelayedCall | None = None
+        self._closing = False
+        self.usable = True
+        self.pid = 0
+        self.gone: Deferred[WriterEnd] = Deferred()
+
+    @property
+    def sessions(self) -> int:
+        """How many seats are taken."""
+        return len(self._seats)
+
+    @property
+    def full(self) -> bool:
+        """Whether the budget is used up."""
+        return self._sent - self._taken >= BUDGET_BYTES
+
+    def seat(self, client: WriterClient, agency: int, next_index: int) -> Seat:
+        """Give a session a seat; the writer will take no other index than the next one."""
+        self._numbers += 1
+        seat = self._seats[self._numbers] = Seat(self, self._numbers, client)
+        self.send(pack_open(self._numbers, agency, next_index))
+        return seat
+
+    def send(self, order: bytes) -> None:
+        """Hand an order on; once the child is gone, or to end, it is dropped."""
+        if not self.usable or self._closing:
+            return
+        if self._sent == self._taken:
+            self._answered_at = self._clock.seconds()
+        self._sent += len(order)
+        if self._watch is None:
+            self._watch = self._clock.callLater(self._timeout_seconds, self._look)
+        self._child.writeToChild(ORDERS_FD, order)
+
+    def wait(self, seat: Seat) -> None:
+        """Put a seat at the end of the line for room."""
+        self._line.append(seat)
+
+    def leave(self, seat: Seat, number: int) -> None:
+        """Forget a seat."""
+        if self._seats.pop(number, None) is not None:
+            self.send(pack(Order.CLOSE, number))
+        if seat in self._line:
+            self._line.remove(seat)
+
+    def close(self) -> None:
+        """Let the child finish what it has, and end."""
+        self._closing = True
+        if self.usable:
+            self._child.closeChildFD(ORDERS_FD)
+
+    def kill(self) -> None:
+        """End the child at once."""
+        self.usable = False
+        try:
+            self._child.signalProcess("KILL")
+        except ProcessExitedAlready:
+            pass
+
+    # What the child does.
+
+    @property
+    def _child(self) -> IProcessTransport:
+        return cast(IProcessTransport, self.transport)
+
+    def connectionMade(self) -> None:
+        """Note the pid: the transport forgets it when the child has ended."""
+        self.pid = self._child.pid or 0
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """Take the child's answers, and note what it prints."""
+        if childFD != ANSWERS_FD:
+            self._note_output(childFD, data)
+            return
+        self._answered_at = self._clock.seconds()
+        for answer in self._answers.feed(data):
+            if answer.kind == Answer.TAKEN:
+                self._taken = answer.index
+            else:
+                self._hear(answer)
+        self._move_line()
+
+    def childConnectionLost(self, childFD: int) -> None:
+        """Without its orders or its answers a child is of no use any more."""
+        if childFD == ANSWERS_FD or (childFD == ORDERS_FD and not self._closing):
+            self.usable = False
+
+    def processEnded(self, reason: Failure) -> None:
+        """Tell the sessions that are still seated, and whoever waits for the end."""
+        self.usable = False
+        status = reason.value.exitCode
+        if status is None:
+            status = -reason.value.signal
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        self._flush_output()
+        why = _explain(status)
+        seats, self._seats = list(self._seats.values()), {}
+        self._line.clear()
+        for seat in seats:
+            seat.client.lost(why)
+        self.gone.callback(WriterEnd(self.pid, self._segment, status))
+
+    def _hear(self, answer: PipeRecord) -> None:
+        seat = self._seats.get(answer.session)
+        if seat is None:
+            return  # the session has left in the meantime
+        if answer.kind == Answer.STORED:
+            bets = array("H", answer.body)
+            if byteorder == "little":
+                bets.byteswap()
+            seat.in_hand -= len(bets)
+            seat.client.stored(answer.index, bets)
+            return
+        del self._seats[answer.session]
+        seat.in_hand = 0
+        if answer.kind == Answer.ENDED:
+            seat.client.ended(answer.index)
+        else:
+            seat.client.refused(refusal_of(answer))
+
+    def _move_line(self) -> None:
+        while self._line and not self.full:
+            self._line.popleft().client.resume()
+
+    def _look(self) -> None:
+        """Kill a child that has had something in hand for too long without a word."""
+        self._watch = None
+        if self._sent == self._taken:
+            return
+        left = self._answered_at + self._timeout_seconds - self._clock.seconds()
+        if left > 0:
+            self._watch = self._clock.callLater(left, self._look)
+            return
+        self._log(
+            "writer",
+            "fail",
+            LogLevel.warn,
+            pid=self.pid,
+            error=f"no answer for {self._timeout_seconds:g} s, killed",
+        )
+        self.kill()
+
+    def _note_output(self, fd: int, data: bytes) -> None:
+        *lines, rest = (self._output[fd] + data).split(b"\n")
+        self._output[fd] = rest[:_OUTPUT_LINE_BYTES]
+        for line in lines:
+            self._log_output(line[:_OUTPUT_LINE_BYTES])
+
+    def _flush_output(self) -> None:
+        for rest in self._output.values():
+            if rest:
+                self._log_output(rest)
+
+    def _log_output(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        self._log("writer_output", "in_progress", LogLevel.warn, pid=self.pid, text=text)
+
+
+def _explain(status: int) -> str:
+    if status < 0:
+        return f"its writer was ended by signal {-status}"
+    name = Exit(status).name.lower() if status in Exit.__members__.values() else "unknown"
+    return f"its writer ended with status {status} ({name})"
+
+
