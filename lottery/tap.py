@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python import usage
@@ -22,6 +23,10 @@ from lottery.settings import CENTRAL, CentralSettings, central_settings, usage_r
 from lottery.writer.pool import ReactorForWriters
 
 T = TypeVar("T")
+
+
+class CentralReactor(ReactorForWriters, IReactorThreads):
+    """What a central needs of a reactor."""
 
 
 class Options(usage.Options):
@@ -69,14 +74,15 @@ class Options(usage.Options):
         self.settings = central_settings(self, os.environ)
 
 
-def make_central(settings: CentralSettings, reactor: ReactorForWriters) -> Central:
+def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
     """Put a central together; it does nothing before it is started.
 
     :raises SettingsError: if an endpoint to listen at is none.
     """
 
     def off_thread(work: Callable[[], T]) -> Deferred[T]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), work)
+        # The type asks for less than the function does: it needs the pool, too.
+        return deferToThreadPool(cast(Any, reactor), reactor.getThreadPool(), work)
 
     endpoints = []
     for text in settings.listen:
@@ -84,8 +90,8 @@ def make_central(settings: CentralSettings, reactor: ReactorForWriters) -> Centr
             endpoints.append(serverFromString(reactor, text))
         except Exception as error:  # each kind of endpoint has its own ways to object
             raise SettingsError(f"option --listen is {text!r}, which is no endpoint") from error
-    actions = ActionLog(settings.log_level, Logger("lottery"))
-    return Central(settings, reactor, endpoints, off_thread, actions)
+    log = ActionLog(settings.log_level, Logger("lottery"))
+    return Central(settings, reactor, endpoints, off_thread, log)
 
 
 class TwistdCentral(Service):
@@ -104,11 +110,11 @@ class TwistdCentral(Service):
             sys.stderr.write(f"lottery: {error}\n")
             raise SystemExit(2) from None
         self._central.done.addCallback(lambda _: self._stop())
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
 
     def stopService(self) -> Deferred[None]:
         """Stop; fires when all is at its end."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         return self._central.stopService()
 
 
@@ -117,7 +123,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        central = make_central(options.settings, reactor)
+        central = make_central(options.settings, cast(CentralReactor, reactor))
     except SettingsError as error:
         sys.stderr.write(f"lottery: {error}\n")
         raise SystemExit(2) from None

@@ -14,9 +14,14 @@ from lottery.command.sample import Options, run
 from lottery.errors import SettingsError
 
 
+def fresh_options() -> Options:
+    """Options that nothing has been told yet."""
+    return Options()  # type: ignore[no-untyped-call]
+
+
 def sample(*words: str | Path) -> tuple[int, str]:
     """Parse and run: the exit status and what was printed."""
-    options = Options()
+    options = fresh_options()
     options.parseOptions([str(word) for word in words])
     stdout = io.StringIO()
     return run(options, stdout), stdout.getvalue()
@@ -54,7 +59,7 @@ def test_options_before_and_behind_the_directory(tmp_path: Path) -> None:
 def test_command_line_of_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without words of their own the options are read from the command line."""
     monkeypatch.setattr("sys.argv", ["sample", str(tmp_path), "--bets", "9"])
-    options = Options()
+    options = fresh_options()
     options.parseOptions()
     assert (options["directory"], options["bets"]) == (str(tmp_path), 9)
 
@@ -119,7 +124,7 @@ def test_file_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_help_has_a_line_for_each_option() -> None:
     """Each with its default."""
-    text = str(Options())
+    text = str(fresh_options())
     for option, default in (("agencies", 5), ("bets", 20000), ("seed", 1)):
         (line,) = (line for line in text.splitlines() if f"--{option}=" in line)
         assert line.endswith(f"[default: {default}]")

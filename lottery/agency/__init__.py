@@ -4,7 +4,11 @@
 ``source``    where those bytes come from, without ever blocking the reactor
 ``results``   the file of winning rows, published whole or not at all
 ``client``    one connection: what is said to the central and what it answers
+``attempts``  from nothing to a WELCOME, with delays in between
 ``run``       the whole errand: connect, send, wait for the draw, publish, exit status
+``failures``  how an errand fails
+
+``sample_day`` has nothing to do with an errand: it makes up files of bets to try one with.
 
 Only lottery/1 is spoken here.
 """

@@ -12,9 +12,9 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 
 from lottery.agency.client import AgencyClient
-from lottery.agency.failures import ConnectionCut, NotReached, Refusal
+from lottery.agency.failures import ConnectionCut, NotReached, Refusal, sentence_of
 from lottery.agency.reader import LEAST_ROWS_LIMIT_BYTES
-from lottery.errors import Code, RemoteProtocolError
+from lottery.errors import Code, LotteryError, RemoteProtocolError
 from lottery.ops.log import ActionLog
 from lottery.settings import AgencySettings
 from lottery.wire import lottery1
@@ -90,63 +90,60 @@ class Attempts:
         self._log = log
         self._jitter = jitter
 
-    async def _welcomed(self, results: ResultsFile) -> AgencyClient:
-        """Try until the central takes us.
+    async def welcomed(self, winners: Callable[[bytes], None]) -> AgencyClient:
+        """Try until the central takes us; gives the connection, whose ``welcome`` is there.
 
+        :param winners: see :class:`AgencyClient`.
         :raises NotReached: if the time for that is up.
         :raises LotteryError: if there is no use in trying again.
+        :raises CancelledError: if the errand is given up.
         """
-        backoff = BackOff(self._settings.retry_for, self._clock.seconds, self._jitter)
+        settings = self._settings
+        server = {
+            "client_id": settings.agency,
+            "server_host": settings.host,
+            "server_port": settings.port,
+        }
+        backoff = BackOff(settings.retry_for, self._clock.seconds, self._jitter)
         while True:
             try:
-                return await self._attempt(results)
+                client, draw = await self._attempt(winners)
             except NotReached as error:
                 delay_seconds = backoff.next_delay_seconds()
                 if delay_seconds is None:
                     raise
-                self._log.log(
-                    "connect",
-                    "in_progress",
-                    client_id=self._settings.agency,
-                    **self._server,
-                    error=error,
-                )
+                self._log("connect", "in_progress", **server, error=error)
                 await deferLater(self._clock, delay_seconds)
+            else:
+                self._log("connect", "success", **server, draw=draw)
+                return client
 
-    async def _attempt(self, results: ResultsFile) -> AgencyClient:
+    async def _attempt(self, winners: Callable[[bytes], None]) -> tuple[AgencyClient, int]:
         window = self._settings.window
-        factory = Factory.forProtocol(lambda: AgencyClient(window, results.write))
+        factory = Factory.forProtocol(lambda: AgencyClient(window, winners))
         factory.noisy = False
+        connecting = self._endpoint.connect(factory)
         try:
-            client = await self._within(
-                CONNECT_TIMEOUT_SECONDS, self._endpoint.connect(factory), "no connection"
+            client = await within(
+                CONNECT_TIMEOUT_SECONDS, connecting, self._clock, "was not connected"
             )
-        except (ConnectError, DNSLookupError) as error:
-            raise NotReached(_sentence(error)) from error
+        except (ConnectError, DNSLookupError, ValueError) as error:
+            raise NotReached(sentence_of(error)) from error
+        assert isinstance(client, AgencyClient)
         try:
             client.hello(self._settings.agency)
             answer = Deferred.fromCoroutine(client.until(lambda: client.welcome is not None))
-            await self._within(WELCOME_TIMEOUT_SECONDS, answer, "no welcome")
+            await within(WELCOME_TIMEOUT_SECONDS, answer, self._clock, "was not welcomed")
             assert client.welcome is not None
             self._check(client.welcome)
         except ConnectionCut as error:
-            raise NotReached(f"cut off before the welcome, {error}") from error
-        except Refusal as error:
-            await self._close(client)
-            if error.code in _COME_BACK:
+            raise NotReached(f"was cut off before the welcome, {error}") from error
+        except (LotteryError, CancelledError) as error:
+            await close(client, self._clock)
+            if isinstance(error, Refusal) and error.code in _COME_BACK:
                 raise NotReached(error.sentence) from error
             raise
-        except BaseException:
-            await self._close(client)
-            raise
-        self._log.log(
-            "connect",
-            "success",
-            client_id=self._settings.agency,
-            **self._server,
-            draw=client.welcome.draw,
-        )
-        return client
+        return client, client.welcome.draw
 
     def _check(self, welcome: Welcome) -> None:
         if welcome.next_index or welcome.ended:
@@ -155,40 +152,41 @@ class Attempts:
                 f"the central holds {welcome.next_index} bets of agency {self._settings.agency} "
                 f"in draw {welcome.draw} already, and going on from there is not possible yet",
             )
-        if welcome.payload_limit < _BATCH_HEAD_BYTES + LEAST_ROWS_LIMIT_BYTES:
+        if welcome.payload_limit < BATCH_HEAD_BYTES + LEAST_ROWS_LIMIT_BYTES:
             raise RemoteProtocolError(
                 Code.SIZE, f"a limit of {welcome.payload_limit} bytes leaves no room for a bet"
             )
 
-    async def _close(self, client: AgencyClient) -> None:
-        try:
-            await self._within(CLOSE_TIMEOUT_SECONDS, client.close(), "not closed")
-        except NotReached:
-            pass  # the connection was aborted instead
 
-    async def _within(self, limit_seconds: float, awaited: Deferred[T], what: str) -> T:
-        """Wait for something for so long.
-
-        :raises NotReached: if that takes longer; ``awaited`` is cancelled then.
-        """
-        late = False
-
-        def give_up() -> None:
-            nonlocal late
-            late = True
-            awaited.cancel()
-
-        call = self._clock.callLater(limit_seconds, give_up)
-        try:
-            return await awaited
-        except (CancelledError, ConnectingCancelledError):
-            if late:
-                raise NotReached(f"{what} within {limit_seconds} s") from None
-            raise CancelledError from None
-        finally:
-            if call.active():
-                call.cancel()
+async def close(client: AgencyClient, clock: IReactorTime) -> None:
+    """Close a connection; what is unwritten has ``CLOSE_TIMEOUT_SECONDS`` to leave."""
+    try:
+        await within(CLOSE_TIMEOUT_SECONDS, client.close(), clock, "was not closed")
+    except NotReached:
+        pass  # it is aborted now
 
 
-def _sentence(error: Exception) -> str:
-    return str(error).replace(": ", ", ").rstrip(".").lower()
+async def within(limit_seconds: float, awaited: Deferred[T], clock: IReactorTime, what: str) -> T:
+    """Wait for something for so long.
+
+    :param what: for the sentence: what has not happened.
+    :raises NotReached: if it takes longer; ``awaited`` is cancelled then.
+    :raises CancelledError: if the errand is given up.
+    """
+    late = False
+
+    def give_up() -> None:
+        nonlocal late
+        late = True
+        awaited.cancel()
+
+    call = clock.callLater(limit_seconds, give_up)
+    try:
+        return await awaited
+    except (CancelledError, ConnectingCancelledError):
+        if late:
+            raise NotReached(f"{what} within {limit_seconds} s") from None
+        raise CancelledError from None
+    finally:
+        if call.active():
+            call.cancel()

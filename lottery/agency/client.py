@@ -21,7 +21,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.agency.failures import ConnectionCut, Refusal
+from lottery.agency.failures import ConnectionCut, Refusal, sentence_of
 from lottery.agency.reader import FileBatch
 from lottery.errors import Code, LotteryError, RemoteProtocolError
 from lottery.wire import lottery1
@@ -92,11 +92,6 @@ class AgencyClient(Protocol):
         self._condition: Callable[[], bool] | None = None
         self._lost = False
         self._closing: Deferred[None] | None = None
-
-    @property
-    def sent(self) -> int:
-        """How many bets have been sent."""
-        return self._sent
 
     @property
     def has_room(self) -> bool:
@@ -217,12 +212,12 @@ class AgencyClient(Protocol):
                 self._conversation.heard(message)
                 self._hear(message)
         except LotteryError as error:
-            self._fail(error)
+            self._failure = error
         self._wake()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whoever waits, waits in vain."""
-        self._fail(ConnectionCut(_told_of(reason)))
+        self._failure = self._failure or ConnectionCut(sentence_of(reason.value))
         self._lost = True
         self._wake()
         if self._closing is not None:
@@ -240,10 +235,6 @@ class AgencyClient(Protocol):
     def stopProducing(self) -> None:
         """The transport takes nothing any more; ``connectionLost`` follows."""
         self._paused = True
-
-    def _fail(self, error: LotteryError) -> None:
-        if self._failure is None:
-            self._failure = error
 
     def _say(self, message: Message) -> None:
         self._conversation.said(message)
@@ -307,7 +298,3 @@ class AgencyClient(Protocol):
             if batch.message.first == expected and 1 <= row <= batch.source.count:
                 return batch.source.lines[row - 1]
         return 0
-
-
-def _told_of(reason: Failure) -> str:
-    return str(reason.value).replace(": ", ", ").rstrip(".").lower()

@@ -87,6 +87,11 @@ class Refusal(LotteryError):
         return self.sentence
 
 
+def sentence_of(error: BaseException | None) -> str:
+    """What Twisted says of an error, so that it fits into a sentence and a line of the log."""
+    return str(error).replace(": ", ", ").rstrip(".").lower()
+
+
 class ConnectionCut(LotteryError):
     """The connection ended before all was said."""
 

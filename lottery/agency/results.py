@@ -37,7 +37,7 @@ class ResultsFile:
                 if never.exists() and self._final.samefile(never):
                     raise BadOutput(path, "it is the file of bets")
             self._file = self._temporary.open("wb")
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise self._failed(error) from error
 
     def write(self, rows: bytes) -> None:
@@ -79,5 +79,5 @@ class ResultsFile:
             pass  # rows that no longer matter did not fit on the disk
         self._temporary.unlink(missing_ok=True)
 
-    def _failed(self, error: OSError | ValueError) -> BadOutput:
-        return BadOutput(self._path, (getattr(error, "strerror", None) or str(error)).lower())
+    def _failed(self, error: OSError) -> BadOutput:
+        return BadOutput(self._path, (error.strerror or str(error)).lower())

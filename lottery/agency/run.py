@@ -1,51 +1,37 @@
 """The errand of an agency: its bets to the central, its winners back.
 
-One :class:`AgencyRun` is one errand and ends with an exit status. It makes attempts to
-be welcomed until the time for that is up; whoever is welcomed has a session, and the
-session is the errand's only one: what would go back to where an earlier session ended
-belongs between :meth:`AgencyRun._welcomed` and :meth:`AgencyRun._session`.
+One :class:`AgencyRun` is one errand and ends with an exit status. Whoever is welcomed
+has a session, and the session is the errand's only one: what would go back to where an
+earlier session ended belongs around :meth:`AgencyRun._session`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
-from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
-from lottery.agency.backoff import BackOff
-from lottery.agency.client import AgencyClient, ConnectionCut, Refusal
-from lottery.agency.reader import LEAST_ROWS_LIMIT_BYTES, BadInput, BadRow, BatchReader
-from lottery.agency.results import BadOutput, ResultsFile
+from lottery.agency.attempts import BATCH_HEAD_BYTES, Attempts, close
+from lottery.agency.client import AgencyClient
+from lottery.agency.failures import BadInput, BadOutput, BadRow, NotReached, Refusal
+from lottery.agency.reader import BatchReader
+from lottery.agency.results import ResultsFile
 from lottery.agency.source import Source
 from lottery.bets import FIELDS
-from lottery.errors import Code, LotteryError, RemoteProtocolError
+from lottery.errors import LotteryError
 from lottery.ops.log import ActionLog
 from lottery.settings import AgencySettings
 from lottery.wire import lottery1
-from lottery.wire.decoder import PAYLOAD_LIMIT
-from lottery.wire.messages import NONCE_BYTES, Welcome
-
-T = TypeVar("T")
+from lottery.wire.messages import NONCE_BYTES
 
 #: Exit statuses: results written or stopped by a signal; bad row, refused, gave up.
 DONE, FAILED = 0, 1
 
-CONNECT_TIMEOUT_SECONDS = 30
-WELCOME_TIMEOUT_SECONDS = 30
-#: What is still unwritten when the errand ends has so long to leave.
-CLOSE_TIMEOUT_SECONDS = 2
 #: So many rows that are left out are logged in full, the others only counted.
 SKIPPED_IN_FULL = 20
-
-_BATCH_HEAD_BYTES = PAYLOAD_LIMIT - 3 - lottery1.BATCH_ROWS_LIMIT
-_COME_BACK = frozenset({Code.FULL, Code.STOPPING, Code.CLOSED})
 
 
 class AgencyRun:
@@ -74,23 +60,22 @@ class AgencyRun:
         jitter: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._endpoint = endpoint
+        self._attempts = Attempts(settings, endpoint, clock, log, jitter)
         self._clock = clock
         self._log = log
         self._open_input = open_input
         self._today = today
         self._random_bytes = random_bytes
-        self._jitter = jitter
         self._skipped = 0
 
     async def run(self) -> int:
-        """Run the errand; gives the exit status, whatever happens.
+        """Run the errand; gives the exit status.
 
-        Cancelling it is how a signal stops it: it ends with status 0 then, in at most
-        ``CLOSE_TIMEOUT_SECONDS``, and leaves nothing behind.
+        Cancelling it is how a signal stops it: it ends with status 0 then, as soon as
+        the connection is closed, and leaves nothing behind.
         """
         settings = self._settings
-        self._log.log(
+        self._log(
             "config",
             "success",
             client_id=settings.agency,
@@ -107,87 +92,81 @@ class AgencyRun:
         try:
             await self._errand()
         except CancelledError:
-            self._log.log("shutdown", "success", client_id=settings.agency)
-        except BadInput as error:
-            row = error.row
-            place: dict[str, object] = {"line": row.line} if row.line else {}
-            place |= {"field": row.field} if row.field else {}
-            self._fail("read_input", file=row.file, **place, reason=row.reason)
-            return FAILED
-        except BadOutput as error:
-            self._fail("write_output", file=error.path, reason=error.reason)
-            return FAILED
-        except NotReached as error:
-            self._fail("connect", **self._server, error=error)
-            return FAILED
-        except Refusal as error:
-            details: dict[str, object] = {"code": error.code.name}
-            if error.line:
-                details |= {"file": settings.input, "line": error.line}
-            if 0 < error.field <= len(FIELDS):
-                details["field"] = FIELDS[error.field - 1]
-            self._fail("session", **details, error=error)
-            return FAILED
+            self._log("shutdown", "success", client_id=settings.agency)
         except LotteryError as error:
-            self._fail("session", error=error)
+            self._fail(error)
             return FAILED
         return DONE
 
-    @property
-    def _server(self) -> dict[str, object]:
-        return {"server_host": self._settings.host, "server_port": self._settings.port}
-
-    def _fail(self, action: str, **details: object) -> None:
-        self._log.log(
-            action, "fail", LogLevel.error, client_id=self._settings.agency, **details
-        )
+    def _fail(self, error: LotteryError) -> None:
+        settings = self._settings
+        details: dict[str, object] = {"client_id": settings.agency}
+        match error:
+            case BadInput(row=row):
+                action, reason = "read_input", row.reason
+                details |= {"file": row.file, **_place(row.line, row.field)}
+            case BadOutput(path=path):
+                action, reason = "write_output", error.reason
+                details |= {"file": path}
+            case NotReached():
+                action, reason = "connect", str(error)
+                details |= {"server_host": settings.host, "server_port": settings.port}
+            case Refusal(line=line, field=field):
+                action, reason = "session", error.sentence
+                name = FIELDS[field - 1] if 0 < field <= len(FIELDS) else ""
+                details |= {"code": error.code.name}
+                details |= {"file": settings.input, **_place(line, name)} if line else {}
+            case _:
+                action, reason = "session", str(error)
+        self._log(action, "fail", LogLevel.error, **details, error=reason)
 
     async def _errand(self) -> None:
         source = self._open_input()
         try:
             results = ResultsFile(self._settings.output, self._settings.input)
             try:
-                client = await self._welcomed(results)
+                client = await self._attempts.welcomed(results.write)
                 try:
                     await self._session(client, source, results)
                 finally:
-                    await self._close(client)
+                    await close(client, self._clock)
             finally:
                 results.discard()
         finally:
             source.close()
 
     async def _session(self, client: AgencyClient, source: Source, results: ResultsFile) -> None:
+        agency = self._settings.agency
         await self._send_all(client, source)
         client.end(self._random_bytes(NONCE_BYTES))
         await client.until(lambda: client.ended)
-        self._log.log(
+        left_out = {"skipped": self._skipped} if self._skipped else {}
+        self._log(
             "apuesta_enviada",
             "success",
-            client_id=self._settings.agency,
+            client_id=agency,
             cantidad=client.acknowledged,
-            **({"skipped": self._skipped} if self._skipped else {}),
+            **left_out,
         )
         await client.until(lambda: client.all_told)
         results.publish()
         client.received()
-        self._log.log(
+        self._log(
             "consulta_ganadores",
             "success",
-            client_id=self._settings.agency,
+            client_id=agency,
             cant_ganadores=client.told,
             output=self._settings.output,
         )
 
     async def _send_all(self, client: AgencyClient, source: Source) -> None:
         assert client.welcome is not None
+        room_bytes = client.welcome.payload_limit - BATCH_HEAD_BYTES
         reader = BatchReader(
             str(self._settings.input),
             self._settings.batch_size,
             self._today,
-            rows_limit_bytes=min(
-                lottery1.BATCH_ROWS_LIMIT, client.welcome.payload_limit - _BATCH_HEAD_BYTES
-            ),
+            rows_limit_bytes=min(lottery1.BATCH_ROWS_LIMIT, room_bytes),
             skip_bad=self._settings.skip_bad,
             skipped=self._leave_out,
         )
@@ -206,24 +185,17 @@ class AgencyRun:
                 reader.finish()
                 more = False
         if self._skipped > SKIPPED_IN_FULL:
-            self._log.log(
-                "skip_rows",
-                "success",
-                LogLevel.warn,
-                file=self._settings.input,
-                cantidad=self._skipped,
-            )
+            details = {"file": self._settings.input, "cantidad": self._skipped}
+            self._log("skip_rows", "success", LogLevel.warn, **details)
 
     def _leave_out(self, row: BadRow) -> None:
         self._skipped += 1
         if self._skipped <= SKIPPED_IN_FULL:
-            details: dict[str, object] = {"field": row.field} if row.field else {}
-            self._log.log(
-                "skip_row",
-                "success",
-                LogLevel.warn,
-                file=row.file,
-                line=row.line,
-                **details,
-                reason=row.reason,
-            )
+            details = {"file": row.file, **_place(row.line, row.field), "reason": row.reason}
+            self._log("skip_row", "success", LogLevel.warn, **details)
+
+
+def _place(line: int, field: str) -> dict[str, object]:
+    """Where in the file, for the log; line 0 and no field are not told."""
+    place: dict[str, object] = {"line": line} if line else {}
+    return {**place, "field": field} if field else place

@@ -39,13 +39,11 @@ class Source(Protocol):
         """Give the file back; doing it twice is fine."""
 
 
-class WatchingReactor(IReactorTime, IReactorFDSet):
-    """What a source needs: turns of the reactor, and word when a descriptor can be read."""
-
-
-def open_source(path: Path, reactor: WatchingReactor) -> Source:
+def open_source(path: Path, clock: IReactorTime, watcher: IReactorFDSet) -> Source:
     """Open a file, pipe or device for reading.
 
+    :param clock: for turns of the reactor.
+    :param watcher: says when a descriptor can be read.
     :raises BadInput: if there is none, it may not be read, or it is a directory.
     """
     descriptor = -1
@@ -57,11 +55,11 @@ def open_source(path: Path, reactor: WatchingReactor) -> Source:
         if stat.S_ISDIR(mode):
             os.close(descriptor)
             raise _unreadable(path, "it is a directory")
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _unreadable(path, _reason(error)) from error
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-        return WatchedSource(path, descriptor, reactor)
-    return FileSource(path, descriptor, reactor)
+        return WatchedSource(path, descriptor, clock, watcher)
+    return FileSource(path, descriptor, clock)
 
 
 class FileSource:
@@ -93,10 +91,13 @@ class FileSource:
 class WatchedSource:
     """A pipe or a device, watched by the reactor while bytes are asked for."""
 
-    def __init__(self, path: Path, descriptor: int, reactor: WatchingReactor) -> None:
+    def __init__(
+        self, path: Path, descriptor: int, clock: IReactorTime, watcher: IReactorFDSet
+    ) -> None:
         self._path = path
         self._descriptor = descriptor
-        self._reactor = reactor
+        self._clock = clock
+        self._watcher = watcher
         self._asked: Deferred[bytes] | None = None
 
     def read(self) -> Deferred[bytes]:
@@ -104,16 +105,16 @@ class WatchedSource:
         asked: Deferred[bytes] = Deferred(self._forget)
         self._asked = asked
         try:
-            self._reactor.addReader(self)
+            self._watcher.addReader(self)
         except PermissionError:
             # A device that cannot be watched, such as /dev/zero, never waits either.
             self._asked = None
-            return deferLater(self._reactor, 0, self._read)
+            return deferLater(self._clock, 0, self._read)
         return asked
 
     def _forget(self, _asked: Deferred[bytes]) -> None:
         self._asked = None
-        self._reactor.removeReader(self)
+        self._watcher.removeReader(self)
 
     def _read(self) -> bytes:
         try:
@@ -132,9 +133,9 @@ class WatchedSource:
             data = self._read()
         except BlockingIOError:
             return  # somebody else who reads this pipe was faster
-        except BadInput:
+        except BadInput as error:
             self._forget(asked)
-            asked.errback(Failure())
+            asked.errback(error)
         else:
             self._forget(asked)
             asked.callback(data)
@@ -156,13 +157,13 @@ class WatchedSource:
     def close(self) -> None:
         """See :meth:`Source.close`."""
         if self._descriptor >= 0:
-            self._reactor.removeReader(self)
+            self._watcher.removeReader(self)
             os.close(self._descriptor)
             self._descriptor = -1
 
 
-def _reason(error: OSError | ValueError) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _unreadable(path: Path, reason: str) -> BadInput:

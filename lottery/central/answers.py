@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from twisted.internet.interfaces import IPullProducer, IPushProducer, ITransport
+from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
+from lottery.central.connection import IAgencyTransport
 from lottery.central.speech import Speech
 
 
@@ -25,7 +26,7 @@ class Acknowledgements:
     It registers itself with the transport, which says when its buffer is long.
     """
 
-    def __init__(self, transport: ITransport, speech: Speech) -> None:
+    def __init__(self, transport: IAgencyTransport, speech: Speech) -> None:
         self._transport = transport
         self._speech = speech
         self._batches = 0
@@ -89,7 +90,7 @@ class Telling:
 
     def __init__(
         self,
-        transport: ITransport,
+        transport: IAgencyTransport,
         words: Iterator[bytes],
         moved: Callable[[], None],
         told: Callable[[], None],

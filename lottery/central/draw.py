@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -14,6 +15,8 @@ from twisted.python.failure import Failure
 from lottery.errors import Code, RemoteProtocolError
 from lottery.ledger.directory import DrawDirectory
 from lottery.ops.log import ActionLog
+from lottery.wire.decoder import PAYLOAD_LIMIT
+from lottery.wire.messages import DrawState, Hello, Welcome
 from lottery.writer.pool import WriterPool
 
 if TYPE_CHECKING:
@@ -109,11 +112,23 @@ class Draw:
         outcomes = DeferredList([place.outcome for place in self.places], consumeErrors=True)
         self.outcomes: Deferred[list[Success]] = outcomes.addCallback(self._decide)
 
-    def place_of(self, agency: int, session: AgencySession) -> Place:
+    def place_of(self, hello: Hello, session: AgencySession) -> Place:
         """Give an agency that says who it is its place.
 
-        :raises RemoteProtocolError: CLOSED, FULL, TAKEN or LEFT_OUT.
+        :raises RemoteProtocolError: CLOSED, FULL, TAKEN, LEFT_OUT, or SEQ if it has been
+            told of bets that are not here.
         """
+        agency = hello.agency
+        if hello.draw not in (0, self.number):
+            raise RemoteProtocolError(
+                Code.CLOSED, f"draw {hello.draw} is not open, draw {self.number} is"
+            )
+        if hello.acknowledged:
+            raise RemoteProtocolError(
+                Code.SEQ,
+                f"{hello.acknowledged} bets were acknowledged to agency {agency}, "
+                f"draw {self.number} has none of them",
+            )
         place = self._taken.get(agency)
         if place is None:
             return self._take(agency, session)
@@ -123,6 +138,18 @@ class Draw:
             )
         raise RemoteProtocolError(
             Code.TAKEN, f"agency {agency} is at work in draw {self.number} already"
+        )
+
+    def welcome(self, silence_seconds: float) -> Welcome:
+        """Say where a new agency begins."""
+        return Welcome(
+            draw=self.number,
+            state=DrawState.OPEN,
+            ended=False,
+            next_index=0,
+            crc=0,
+            payload_limit=PAYLOAD_LIMIT,
+            silence=min(ceil(silence_seconds), 0xFFFFFFFF),
         )
 
     def next_place(self, session: AgencySession) -> Place:
@@ -186,5 +213,3 @@ class Draw:
                 agency="nobody" if place.agency is None else place.agency,
                 reason=why.reason,
             )
-
-

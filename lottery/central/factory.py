@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 
 from lottery.central.draw import Draw
 from lottery.central.session import AgencySession
@@ -19,7 +19,6 @@ class AgencyFactory(Factory):
     :ivar open_draw: where an agency that comes now takes its place.
     """
 
-    protocol = AgencySession
     noisy = False
 
     def __init__(
@@ -31,6 +30,12 @@ class AgencyFactory(Factory):
         self.open_draw = draw
         self._sessions: set[AgencySession] = set()
         self._empty: Deferred[None] | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """Give a connection its session."""
+        session = AgencySession()
+        session.factory = self
+        return session
 
     def opened(self, session: AgencySession) -> None:
         """Note a new session."""

@@ -9,10 +9,11 @@ while the next draw is open already, seal it, find its winners and deliver them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol as Interface
 from typing import TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
@@ -32,9 +33,14 @@ STOP_WRITERS_SECONDS = 2.5
 STOP_AGENCIES_SECONDS = 1.5
 
 
-
 T = TypeVar("T")
-OffThread = Callable[[Callable[[], T]], Deferred[T]]
+
+
+class OffThread(Interface):
+    """Runs a function in another thread."""
+
+    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
+        """Fires with the function's result, or fails as it does."""
 
 
 class Central(Service):
@@ -54,7 +60,6 @@ class Central(Service):
         off_thread: OffThread,
         log: ActionLog,
     ) -> None:
-        """:param off_thread: runs a function in another thread; fires with its result."""
         self._settings = settings
         self._reactor = reactor
         self._endpoints = endpoints
@@ -75,7 +80,6 @@ class Central(Service):
 
         :raises StartError: if it cannot; nothing is left open then.
         """
-        super().startService()
         self._log_settings()
         self._data.own()
         try:
@@ -91,6 +95,7 @@ class Central(Service):
                 port.stopListening()
             self._data.release()
             raise StartError(f"cannot listen, {failures[0].getErrorMessage()}")
+        super().startService()  # type: ignore[no-untyped-call]
         self._draw_after_draw = Deferred.fromCoroutine(self._hold_draws())
         self._draw_after_draw.addErrback(self._cannot_go_on)
 
@@ -108,7 +113,9 @@ class Central(Service):
 
     def stopService(self) -> Deferred[None]:
         """Stop; fires when no child, no connection and no thread is left, within 5 s."""
-        super().stopService()
+        if not self.running:
+            return succeed(None)
+        super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
     @property
@@ -154,9 +161,7 @@ class Central(Service):
         self._pools.append(pool)
         self._draws += 1
         self._log("draw_open", "success", draw=directory.number, agencies=settings.agencies)
-        return Draw(
-            directory, settings.agencies, pool, self._reactor, settings.deadline, self._log
-        )
+        return Draw(directory, settings.agencies, pool, self._reactor, settings.deadline, self._log)
 
     async def _close(self, draw: Draw, successes: list[Success]) -> None:
         await draw.pool.close(self._settings.writer_timeout)
@@ -183,9 +188,7 @@ class Central(Service):
         """Make ``bets.csv`` and find the winners; runs in a thread of its own."""
         ledger = Ledger(directory.segments(), self._is_stopping)
         make_bets_csv(ledger, directory.bets_csv)
-        return find_winners(
-            directory.bets_csv, self._settings.winning_number, self._is_stopping
-        )
+        return find_winners(directory.bets_csv, self._settings.winning_number, self._is_stopping)
 
     def _deliver(
         self, draw: Draw, success: Success, winners: dict[int, list[bytes]]
@@ -205,9 +208,9 @@ class Central(Service):
             )
 
         assert place.session is not None, "an agency that has succeeded has had a session"
-        return place.session.deliver(
-            draw.number, self._settings.winning_number, rows
-        ).addCallback(note)
+        return place.session.deliver(draw.number, self._settings.winning_number, rows).addCallback(
+            note
+        )
 
     def _is_stopping(self) -> bool:
         return self._stopping

@@ -102,7 +102,8 @@ class Lottery1Speech:
 
     def winners(self, draw: int, number: int, rows: Sequence[bytes]) -> Iterator[Message]:
         """Send whole rows, as many to a frame as fit; one empty frame if there is none."""
-        first, part, size = 0, [], 0
+        first, size = 0, 0
+        part: list[bytes] = []
         for index, row in enumerate(rows):
             if size + len(row) > lottery1.WINNERS_ROWS_LIMIT:
                 yield Winners(draw, number, len(rows), first, b"".join(part))

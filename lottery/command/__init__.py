@@ -31,7 +31,6 @@ def _loader(command: str) -> Callable[[], usage.Options]:
 class Options(usage.Options):
     """Options of ``lottery`` itself."""
 
-    synopsis = "lottery COMMAND [options]"
     longdesc = "lottery COMMAND --help explains the options of each command."
     subCommands = (
         ("serve", None, _loader("serve"), "Run the central."),
@@ -40,14 +39,19 @@ class Options(usage.Options):
         ("export", None, _loader("export"), "Write the bets.csv of a draw."),
     )
 
+    def getSynopsis(self) -> str:
+        """The first line of the help; that of a command is made of it and the command's own."""
+        return "Usage: lottery" if self.subCommand else "Usage: lottery COMMAND [options]"
+
     def opt_version(self) -> NoReturn:
         """Show the version and end."""
         print(f"lottery {lottery.__version__}")
         sys.exit(0)
 
-    def parseArgs(self, *arguments: str) -> None:
-        """Called if no command is named."""
-        raise usage.UsageError("a command is missing, lottery --help lists them")
+    def parseArgs(self) -> NoReturn:
+        """Called if no command is named: show the help, as an error."""
+        sys.stderr.write(str(self))
+        raise usage.UsageError("a command is missing")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,24 +62,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         is one sentence on stderr, and status 2, 1 or 3.
     """
     stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
+    status = _status(sys.argv[1:] if argv is None else argv, stdout)
     try:
-        status = _run(sys.argv[1:] if argv is None else argv, stdout)
         stdout.flush()
-    except BrokenPipeError:
-        # Who read our output has seen enough; the interpreter must not stumble over it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except KeyboardInterrupt:
-        return 130
+    except OSError as error:
+        # The interpreter would stumble over what is left to be written, once more and aloud.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            status = _complain(error, 1)
+    return status
+
+
+def _status(argv: Sequence[str], stdout: TextIO) -> int:
+    try:
+        return _run(argv, stdout)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0  # who read our output has seen enough
     except DamagedLedger as error:
         return _complain(error, 3)
     except (usage.UsageError, SettingsError, StartError) as error:
         return _complain(error, 2)
     except (LotteryError, OSError) as error:
         return _complain(error, 1)
-    return status
 
 
 def _run(argv: Sequence[str], stdout: TextIO) -> int:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import getopt
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final, TextIO
 
-from twisted.python import usage
-
 from lottery.agency import sample_day
+from lottery.command.words import AnyOrderOptions
 from lottery.errors import SettingsError
 
 _MOST: Final = 999_999_999
@@ -28,7 +25,7 @@ def _whole_number(option: str) -> Callable[[str], int]:
     return coerce
 
 
-class Options(usage.Options):
+class Options(AnyOrderOptions):
     """What ``lottery sample`` can be told; options may stand before and behind DIR.
 
     :raise SettingsError: while parsing, for a value that is no number or a missing directory.
@@ -41,19 +38,6 @@ class Options(usage.Options):
         ["bets", None, 20000, "Bets of all agencies together.", _whole_number("bets")],
         ["seed", None, 1, "Number that decides the day.", _whole_number("seed")],
     ]
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the words of the command line.
-
-        Twisted takes every word behind the first plain one for plain; so options go first here.
-        """
-        words = sys.argv[1:] if options is None else options
-        try:
-            pairs, plain = getopt.gnu_getopt(words, self.shortOpt, self.longOpt)
-        except getopt.GetoptError as error:
-            raise usage.UsageError(str(error)) from None
-        given = [f"{name}={value}" if value else name for name, value in pairs]
-        super().parseOptions([*given, "--", *plain])  # type: ignore[no-untyped-call]
 
     def parseArgs(self, *words: str) -> None:
         """Take the one directory."""

@@ -115,7 +115,7 @@ class Ledger:
                 self._runs.setdefault(record.agency, []).append(run)
             run.offsets.append(record.offset)
             run.lengths.append(record.length)
-            run.following += record.count
+            run.following += record.bets
         if records.end < len(content):
             tail = len(content) - records.end
             self.torn.append(TornTail(self._paths[number], records.end, tail))

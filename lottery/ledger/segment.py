@@ -10,7 +10,7 @@ offset  bytes  what (integers are big-endian and unsigned)
 5       3      zero
 8       4      agency
 12      8      index of the first bet; in an END the total
-20      4      count of bets; in an END 0
+20      4      bets; in an END 0
 24      4      length of the body in bytes
 28      8      flushed: how many bytes of this segment were known to be on disk
                when the record was written
@@ -56,15 +56,15 @@ class Record(NamedTuple):
     kind: Kind
     agency: int
     first: int
-    count: int
+    bets: int
     offset: int
     length: int
     flushed: int
 
 
-def pack(kind: Kind, agency: int, first: int, count: int, body: bytes, flushed: int) -> bytes:
+def pack(kind: Kind, agency: int, first: int, bets: int, body: bytes, flushed: int) -> bytes:
     """Give the bytes of a record."""
-    head = _HEAD.pack(MAGIC, kind, agency, first, count, len(body), flushed)
+    head = _HEAD.pack(MAGIC, kind, agency, first, bets, len(body), flushed)
     return head + _CRC.pack(crc32(body, crc32(head))) + body
 
 
@@ -123,7 +123,7 @@ class Records:
             size = len(view)
             while self.end + HEADER_BYTES <= size:
                 start, body = self.end, self.end + HEADER_BYTES
-                magic, kind, agency, first, count, length, flushed = _HEAD.unpack_from(view, start)
+                magic, kind, agency, first, bets, length, flushed = _HEAD.unpack_from(view, start)
                 if magic != MAGIC or body + length > size:
                     return
                 with (
@@ -135,7 +135,7 @@ class Records:
                 if kind not in (Kind.ROWS, Kind.END):
                     return
                 self.end = body + length
-                yield Record(Kind(kind), agency, first, count, body, length, flushed)
+                yield Record(Kind(kind), agency, first, bets, body, length, flushed)
 
 
 def map_file(path: str) -> mmap.mmap | bytes:

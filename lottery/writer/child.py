@@ -64,9 +64,7 @@ class Desk:
     def __init__(self) -> None:
         self._uploads: dict[int, Upload] = {}
 
-    def take(
-        self, orders: Iterable[PipeRecord], flushed: int, today: date
-    ) -> tuple[bytes, bytes]:
+    def take(self, orders: Iterable[PipeRecord], flushed: int, today: date) -> tuple[bytes, bytes]:
         """Give what to append to the segment, and what to answer once that is on disk.
 
         :param flushed: how many bytes of the segment are known to be on disk.
@@ -79,7 +77,7 @@ class Desk:
         for order in orders:
             kind, session = order.kind, order.session
             if kind == Order.OPEN:
-                self._uploads[session] = Upload(agency_of(order), order.index)
+                self._uploads[session] = Upload(agency_of(order), order.place)
                 continue
             upload = self._uploads.get(session)
             if upload is None:
@@ -111,34 +109,32 @@ def _rows(upload: Upload, order: PipeRecord, today: date) -> list[str]:
         return classic_rows(order.body, today)
     if order.kind != Order.ROWS:
         raise ValueError(f"{order.kind} is no order")
-    if order.index != upload.next_index:
+    if order.place != upload.next_index:
         raise BadBatch(
             Code.SEQ,
             0,
             0,
-            f"the batch begins with bet {order.index}, bet {upload.next_index} is next",
-            order.count,
+            f"the batch begins with bet {order.place}, bet {upload.next_index} is next",
+            order.amount,
         )
-    return line_rows(order.body, order.count, today)
+    return line_rows(order.body, order.amount, today)
 
 
 def _end(upload: Upload, order: PipeRecord, flushed: int) -> bytes:
-    announced = order.count == 1
-    if announced and order.index != upload.next_index:
+    announced = order.amount == 1
+    if announced and order.place != upload.next_index:
         raise BadBatch(
             Code.TOTALS,
             0,
             0,
-            f"{order.index} bets are announced, {upload.next_index} are stored",
+            f"{order.place} bets are announced, {upload.next_index} are stored",
             0,
         )
     return pack_record(Kind.END, upload.agency, upload.next_index, 0, order.body, flushed)
 
 
 def _refusal(fault: BadBatch, expected: int) -> Refusal:
-    return Refusal(
-        fault.code, False, expected, fault.row, fault.field, fault.reason, fault.bets
-    )
+    return Refusal(fault.code, False, expected, fault.row, fault.field, fault.reason, fault.bets)
 
 
 def _stored(session: int, upload: Upload) -> bytes:
@@ -149,9 +145,7 @@ def _stored(session: int, upload: Upload) -> bytes:
     return pack(Answer.STORED, session, upload.next_index, len(counts), counts.tobytes())
 
 
-def serve(
-    orders_fd: int, answers_fd: int, path: str, today: Callable[[], date]
-) -> Exit:
+def serve(orders_fd: int, answers_fd: int, path: str, today: Callable[[], date]) -> Exit:
     """Serve one parent until its orders end.
 
     :param path: the segment to make.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from lottery.errors import Code
 
-_HEADER = Struct(">BIQHI")  # kind, session, index, count, length of the body
+_HEADER = Struct(">BIQHI")  # kind, session, place, amount, length of the body
 HEADER_BYTES = _HEADER.size
 _AGENCY = Struct(">I")
 _REFUSAL = Struct(">BBHB")  # code, again, row, field; a sentence follows
@@ -23,20 +23,20 @@ _REFUSAL = Struct(">BBHB")  # code, again, row, field; a sentence follows
 class Order(IntEnum):
     """What a parent asks of a writer."""
 
-    OPEN = 1  # a session begins: index = its agency's next bet; body: the agency
+    OPEN = 1  # a session begins: place = its agency's next bet; body: the agency
     CLASSIC = 2  # body: the payload of a classic batch, whose index is the next one
-    ROWS = 3  # index = first bet, count = rows; body: CSV lines
-    END = 4  # index = the announced total, if count is 1; body: the agency's nonce
+    ROWS = 3  # place = index of the first bet, amount = rows; body: CSV lines
+    END = 4  # place = the announced total, if amount is 1; body: the agency's nonce
     CLOSE = 5  # the session is over; what it still has in the pipe is stored, though
 
 
 class Answer(IntEnum):
     """What a writer tells its parent."""
 
-    STORED = 11  # on disk: index = next one, count = batches; body: bets of each, u16
-    REFUSED = 12  # index = expected, count = bets of the batch; body: the refusal
-    ENDED = 13  # the END is on disk: index = the total
-    TAKEN = 14  # index = how many bytes of orders have been dealt with since the start
+    STORED = 11  # on disk: place = next index, amount = batches; body: bets of each, u16
+    REFUSED = 12  # place = expected index, amount = bets of the batch; body: the refusal
+    ENDED = 13  # the END is on disk: place = the total
+    TAKEN = 14  # place = how many bytes of orders have been dealt with since the start
 
 
 class Exit(IntEnum):
@@ -76,14 +76,14 @@ class PipeRecord(NamedTuple):
 
     kind: int
     session: int
-    index: int
-    count: int
+    place: int
+    amount: int
     body: bytes
 
 
-def pack(kind: int, session: int, index: int = 0, count: int = 0, body: bytes = b"") -> bytes:
+def pack(kind: int, session: int, place: int = 0, amount: int = 0, body: bytes = b"") -> bytes:
     """Give the bytes of a record."""
-    return _HEADER.pack(kind, session, index, count, len(body)) + body
+    return _HEADER.pack(kind, session, place, amount, len(body)) + body
 
 
 def pack_open(session: int, agency: int, next_index: int) -> bytes:
@@ -108,7 +108,7 @@ def refusal_of(answer: PipeRecord) -> Refusal:
     """Read a refusal out of its answer."""
     code, again, row, column = _REFUSAL.unpack_from(answer.body)
     sentence = answer.body[_REFUSAL.size :].decode()
-    return Refusal(Code(code), bool(again), answer.index, row, column, sentence, answer.count)
+    return Refusal(Code(code), bool(again), answer.place, row, column, sentence, answer.amount)
 
 
 class PipeReader:
@@ -131,12 +131,12 @@ class PipeReader:
             data = self._rest + data
         records, start, size = [], 0, len(data)
         while start + HEADER_BYTES <= size:
-            kind, session, index, count, length = _HEADER.unpack_from(data, start)
+            kind, session, place, amount, length = _HEADER.unpack_from(data, start)
             body = start + HEADER_BYTES
             end = body + length
             if end > size:
                 break
-            records.append(PipeRecord(kind, session, index, count, data[body:end]))
+            records.append(PipeRecord(kind, session, place, amount, data[body:end]))
             start = end
         self._rest = data[start:]
         return records

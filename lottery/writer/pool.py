@@ -14,7 +14,8 @@ from lottery.ledger.directory import DrawDirectory
 from lottery.ops.log import ActionLog
 from lottery.writer import ANSWERS_FD, ORDERS_FD
 from lottery.writer.pipe import Exit
-from lottery.writer.process import Seat, Writer, WriterClient, WriterEnd
+from lottery.writer.process import Writer, WriterEnd
+from lottery.writer.seat import Seat, WriterClient
 
 _CHILD_FDS: dict[int, int | str] = {ORDERS_FD: "w", 1: "r", 2: "r", ANSWERS_FD: "r"}
 
@@ -91,9 +92,7 @@ class WriterPool:
         # directory where the central was started. env=None: the parent's; Twisted's
         # default is an empty one.
         command = (sys.executable, "-P", "-m", "lottery.writer", str(segment), str(os.getpid()))
-        self._reactor.spawnProcess(
-            writer, sys.executable, command, env=None, childFDs=_CHILD_FDS
-        )
+        self._reactor.spawnProcess(writer, sys.executable, command, env=None, childFDs=_CHILD_FDS)
         self._started += 1
         self._running.append(writer)
         self._log(

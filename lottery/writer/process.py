@@ -1,4 +1,4 @@
-"""The parent's handle of one writer child, and a session's seat at it.
+"""The parent's handle of one writer child.
 
 Flow control. What has been handed to a writer and not yet dealt with by it has a
 budget in bytes, wherever it is: in our buffer, in the pipe or in the child's hands. A
@@ -15,15 +15,13 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Sequence
 from pathlib import Path
 from sys import byteorder
-from typing import Protocol as Interface
 from typing import cast
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import LogLevel
@@ -37,35 +35,16 @@ from lottery.writer.pipe import (
     Order,
     PipeReader,
     PipeRecord,
-    Refusal,
     pack,
     pack_open,
     refusal_of,
 )
+from lottery.writer.seat import Seat, WriterClient
 
 #: What a writer may have in its pipe and before it.
 BUDGET_BYTES = 256 << 10
 #: A line on a child's stdout or stderr is cut here.
 _OUTPUT_LINE_BYTES = 2000
-
-
-class WriterClient(Interface):
-    """What a writer tells the session that has a seat at it."""
-
-    def stored(self, next_index: int, bets: Sequence[int]) -> None:
-        """The next batches are on disk; ``bets`` says how many bets each had."""
-
-    def refused(self, refusal: Refusal) -> None:
-        """The batch or END behind those was not stored; the seat is of no more use."""
-
-    def ended(self, total: int) -> None:
-        """The END is on disk; the seat is of no more use."""
-
-    def lost(self, reason: str) -> None:
-        """The writer has ended; what it has not answered is not to be relied upon."""
-
-    def resume(self) -> None:
-        """There is room again, and it is this session's turn."""
 
 
 @frozen
@@ -75,48 +54,6 @@ class WriterEnd:
     pid: int
     segment: Path
     status: int
-
-
-class Seat:
-    """A session's place at a writer.
-
-    :ivar in_hand: how many batches and ENDs were handed on and are not yet answered.
-    """
-
-    def __init__(self, writer: Writer, number: int, client: WriterClient) -> None:
-        self._writer = writer
-        self._number = number
-        self.client = client
-        self.in_hand = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether the session should :meth:`wait` before it hands on more."""
-        return self._writer.full
-
-    def classic(self, payload: bytes) -> None:
-        """Hand on the payload of a classic batch."""
-        self.in_hand += 1
-        self._writer.send(pack(Order.CLASSIC, self._number, body=payload))
-
-    def rows(self, first: int, count: int, rows: bytes) -> None:
-        """Hand on a batch of CSV lines."""
-        self.in_hand += 1
-        self._writer.send(pack(Order.ROWS, self._number, first, count, rows))
-
-    def end(self, total: int | None, nonce: bytes) -> None:
-        """Hand on the agency's END; the classic dialect announces no total."""
-        self.in_hand += 1
-        announced = total is not None
-        self._writer.send(pack(Order.END, self._number, total or 0, announced, nonce))
-
-    def wait(self) -> None:
-        """Stand in line for room; ``client.resume()`` is called when it is our turn."""
-        self._writer.wait(self)
-
-    def leave(self) -> None:
-        """Give the seat up. What was handed on may still be stored, unanswered."""
-        self._writer.leave(self, self._number)
 
 
 class Writer(ProcessProtocol):
@@ -219,7 +156,7 @@ class Writer(ProcessProtocol):
         self._answered_at = self._clock.seconds()
         for answer in self._answers.feed(data):
             if answer.kind == Answer.TAKEN:
-                self._taken = answer.index
+                self._taken = answer.place
             else:
                 self._hear(answer)
         self._move_line()
@@ -232,9 +169,8 @@ class Writer(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """Tell the sessions that are still seated, and whoever waits for the end."""
         self.usable = False
-        status = reason.value.exitCode
-        if status is None:
-            status = -reason.value.signal
+        end = cast(ProcessTerminated, reason.value)  # or ProcessDone, which looks the same
+        status = -end.signal if end.exitCode is None else end.exitCode
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -255,12 +191,12 @@ class Writer(ProcessProtocol):
             if byteorder == "little":
                 bets.byteswap()
             seat.in_hand -= len(bets)
-            seat.client.stored(answer.index, bets)
+            seat.client.stored(answer.place, bets)
             return
         del self._seats[answer.session]
         seat.in_hand = 0
         if answer.kind == Answer.ENDED:
-            seat.client.ended(answer.index)
+            seat.client.ended(answer.place)
         else:
             seat.client.refused(refusal_of(answer))
 
@@ -307,5 +243,3 @@ def _explain(status: int) -> str:
         return f"its writer was ended by signal {-status}"
     name = Exit(status).name.lower() if status in Exit.__members__.values() else "unknown"
     return f"its writer ended with status {status} ({name})"
-
-

@@ -1,0 +1,65 @@
+# Everything runs in a virtual environment that is made here, with the Python named by PYTHON.
+# Its stamp is no older than what it was installed from, so a second run starts at once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help test demo lint types coverage package clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-16s %s\n' "$$name" "$$text"; done
+
+# Programs of the environment are run as "python -m NAME": the first line of a script can not
+# hold a path with blanks, nor does it follow when the folder is moved.
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'Python 3.11 or newer with its venv is needed; on Debian, install python3-venv.'; \
+		exit 2; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/demo.stamp: $(VENV)/python.stamp setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/python.stamp setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/python.stamp setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+test: $(VENV)/test.stamp ## run the fast suite
+	CI=true $(BIN)/python -m pytest tests
+	CI=true $(BIN)/python -m twisted.trial tests.trial
+
+demo: $(VENV)/demo.stamp ## run a whole day: a central and five agencies (DATA=DIR uses its agency-N.csv)
+	$(BIN)/python contrib/demo.py $(if $(DATA),--data "$(DATA)")
+
+lint: $(VENV)/dev.stamp ## look for mistakes and bad form
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(VENV)/dev.stamp ## check the types
+	$(BIN)/python -m mypy
+
+coverage: $(VENV)/dev.stamp ## run the suite and see what it does not reach
+	$(BIN)/python -m coverage erase
+	CI=true $(BIN)/python -m coverage run -m pytest tests
+	CI=true $(BIN)/python -m coverage run -m twisted.trial tests.trial
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+package: $(VENV)/dev.stamp ## build, install in fresh environments, look for the plugin
+	bash tests/packaging_check.sh $(BIN)/python
+
+clean: ## remove all that was made here
+	rm -rf $(VENV) .tox build dist *.egg-info .coverage .coverage.* htmlcov _trial_temp* demo
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis twisted/plugins/dropin.cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

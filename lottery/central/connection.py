@@ -1,0 +1,105 @@
+"""A connection as a session uses it: reading, writing, and above all leaving it well.
+
+Leaving. A socket that is closed while bytes of the peer lie unread in it resets the
+connection, and the reset overtakes what was written last: an agency that sends its
+whole file before it reads would never learn why it was refused. So who leaves says
+the last words, shuts its own direction, and throws away what still comes until the
+peer closes or a grace is over. Then it aborts: ``loseConnection`` waits for ever on a
+peer that does not read.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
+
+#: How long a peer may take to close after our last words.
+LINGER_SECONDS = 5.0
+
+
+class IAgencyTransport(ITCPTransport, IConsumer, IPushProducer):
+    """What is needed of a transport; Twisted's connections all have it."""
+
+
+class Connection:
+    """One connection to a peer.
+
+    :ivar leaving: whether all is said; what still comes is to be thrown away.
+    :ivar peer_closed: whether the peer has said that it will send no more.
+    :ivar overdue: whether the peer was given up because it did not close in time.
+    """
+
+    def __init__(self, transport: IAgencyTransport, clock: IReactorTime) -> None:
+        self.transport = transport
+        self._clock = clock
+        self._grace: IDelayedCall | None = None
+        self.leaving = False
+        self.peer_closed = False
+        self.overdue = False
+        with suppress(OSError):  # a UNIX socket has no Nagle to be switched off
+            transport.setTcpNoDelay(True)
+
+    @property
+    def peer(self) -> dict[str, object]:
+        """Who is at the other end, as details of the log."""
+        # Its type says TCP only, but an endpoint may be a UNIX socket.
+        address: object = self.transport.getPeer()
+        if isinstance(address, IPv4Address | IPv6Address):
+            return {"ip": address.host, "port": address.port}
+        return {"ip": "local"}
+
+    def write(self, words: bytes) -> None:
+        """Say something."""
+        self.transport.write(words)
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Read again."""
+        self.transport.resumeProducing()
+
+    def leave(self, last_words: bytes = b"") -> None:
+        """Say the last words and wait, for a while, until the peer closes."""
+        self.leaving = True
+        # As long as a producer is registered, a transport waits for what it has to say.
+        self.transport.unregisterProducer()
+        if last_words:
+            self.transport.write(last_words)
+        if self.peer_closed:
+            self.transport.loseConnection()
+            return
+        # TLS has no half of its own to shut.
+        shut: Any = getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)
+        shut()
+        self.transport.resumeProducing()
+        self._grace = self._clock.callLater(LINGER_SECONDS, self._give_up)
+
+    def abort(self) -> None:
+        """End at once."""
+        self.leaving = True
+        self.transport.abortConnection()
+
+    def close(self) -> None:
+        """End: nobody has anything to say any more."""
+        self.transport.loseConnection()
+
+    def lost(self) -> None:
+        """Note that the connection is no more."""
+        self.leaving = True
+        if self._grace is not None and self._grace.active():
+            self._grace.cancel()
+
+    def _give_up(self) -> None:
+        self.overdue = True
+        self.abort()

@@ -1,0 +1,72 @@
+"""What the log says of a session.
+
+At DEBUG every batch has a line; otherwise an agency has one with its total, when it
+ends or fails. Never both, so the numbers can be added up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define
+from twisted.logger import LogLevel
+
+from lottery.central.draw import Place
+from lottery.errors import Code
+from lottery.ops.log import ActionLog
+
+
+@define
+class SessionLog:
+    """Writes the lines of one session, and adds up its bets."""
+
+    log: ActionLog
+    peer: dict[str, object]
+    place: Place | None = None
+    bets: int = 0
+
+    def arrived(self, place: Place) -> None:
+        """An agency has taken its place."""
+        self.place = place
+        details = {**self.peer, "agency": place.agency, "dialect": place.dialect}
+        self.log("accept_connections", "success", **details)
+
+    def stored(self, bets: Sequence[int]) -> None:
+        """Batches were stored, with so many bets each."""
+        self.bets += sum(bets)
+        if self.log.enabled(LogLevel.debug):
+            for count in bets:
+                self._batch("success", count)
+
+    def refused(self, bets: int) -> None:
+        """A batch was refused."""
+        if self.log.enabled(LogLevel.debug):
+            self._batch("fail", bets)
+
+    def succeeded(self) -> None:
+        """The agency's END is stored."""
+        self._total("success")
+        self.log("agency", "success", agency=self._agency, bets=self.bets)
+
+    def failed(self, code: Code, sentence: str, *, said_something: bool) -> None:
+        """The session is over before its time."""
+        details = {**self.peer, "code": code.name, "error": sentence}
+        if self.place is not None:
+            if not self.place.decided:
+                self._total("fail")
+            self.log("agency", "fail", LogLevel.warn, agency=self._agency, **details)
+            return
+        # A port probe, which connects and says nothing, is of no interest to anybody.
+        level = LogLevel.warn if said_something else LogLevel.debug
+        self.log("accept_connections", "fail", level, **details)
+
+    @property
+    def _agency(self) -> int | None:
+        return self.place.agency if self.place else None
+
+    def _batch(self, result: str, bets: int) -> None:
+        self.log("apuesta_recibida", result, LogLevel.debug, agency=self._agency, cantidad=bets)
+
+    def _total(self, result: str) -> None:
+        if not self.log.enabled(LogLevel.debug):
+            self.log("apuesta_recibida", result, agency=self._agency, cantidad=self.bets)

@@ -1,0 +1,88 @@
+"""``lottery agency``: send a file of bets to the central and fetch the winners."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import ClassVar, TextIO
+
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.logger import Logger, globalLogBeginner
+
+from lottery.agency.attempts import CONNECT_TIMEOUT_SECONDS
+from lottery.agency.names import UnjoinedResolver
+from lottery.agency.run import AgencyRun
+from lottery.agency.source import open_source
+from lottery.command.running import CommandReactor, run_until_done
+from lottery.command.words import AnyOrderOptions
+from lottery.errors import SettingsError
+from lottery.ops.log import ActionLog, line_observer
+from lottery.settings import AGENCY, AgencySettings, agency_settings, usage_rows
+
+_PARAMETERS, _FLAGS = usage_rows(AGENCY)
+
+
+class Options(AnyOrderOptions):
+    """What ``lottery agency`` can be told; options may stand before and behind FILE.
+
+    :raise SettingsError: while parsing, for more than one FILE.
+    """
+
+    synopsis = "FILE --id N [options]"
+    longdesc = (
+        "Sends the bets of FILE, a CSV file without a header whose columns are first name, "
+        "last name, document, birthdate and number, to the central; waits for the draw; and "
+        "writes the winning rows to a file. Exit status 0: done, or stopped by a signal; "
+        "1: a bad row, refused, or gave up; 2: a wrong option or setting."
+    )
+    optParameters: ClassVar[list[list[str | None]]] = _PARAMETERS
+    optFlags: ClassVar[list[list[str | None]]] = _FLAGS
+
+    def parseArgs(self, *words: str) -> None:
+        """Take the file, unless the environment or a file of settings names it."""
+        if len(words) > 1:
+            raise SettingsError(f"only one file can be sent, not {len(words)}")
+        self["file"] = words[0] if words else None
+
+
+def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.environ) -> int:
+    """Send the file and fetch the winners; the log goes to ``stdout``.
+
+    :return: the exit status.
+    :raise SettingsError: for an option, variable or file of settings that cannot be used.
+    """
+    settings = agency_settings(options, environ)
+    observer = line_observer(stdout, settings.log_level)
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
+    log = ActionLog(settings.log_level, Logger())
+
+    def start(reactor: CommandReactor) -> Deferred[int]:
+        errand = AgencyRun(
+            settings,
+            endpoint_of(settings, reactor),
+            reactor,
+            log,
+            open_input=lambda: open_source(settings.input, reactor, reactor),
+            today=datetime.now(UTC).date(),
+            random_bytes=os.urandom,
+            jitter=random.random,
+        )
+        return Deferred.fromCoroutine(errand.run())
+
+    return run_until_done(start)
+
+
+def endpoint_of(settings: AgencySettings, reactor: CommandReactor) -> IStreamClientEndpoint:
+    """The central; only a name, not an address, needs to be resolved."""
+    host, port = settings.host, settings.port
+    if isIPAddress(host):
+        return TCP4ClientEndpoint(reactor, host, port, CONNECT_TIMEOUT_SECONDS)
+    if isIPv6Address(host):
+        return TCP6ClientEndpoint(reactor, host, port, CONNECT_TIMEOUT_SECONDS)
+    reactor.installNameResolver(UnjoinedResolver(reactor))
+    return HostnameEndpoint(reactor, host.encode(), port, CONNECT_TIMEOUT_SECONDS)

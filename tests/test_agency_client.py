@@ -1,0 +1,439 @@
+"""One connection, byte for byte, against a transport that only takes notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface.verify import verifyObject
+
+from lottery.agency.client import AgencyClient
+from lottery.agency.failures import BadOutput, ConnectionCut, Refusal
+from lottery.agency.reader import FileBatch
+from lottery.errors import Code, LocalProtocolError, LotteryError, RemoteProtocolError
+
+ROW = b"Ana,Gil,1,2000-01-01,7\n"
+NONCE = bytes(range(32))
+
+
+def frame(*parts: str | bytes) -> bytes:
+    """Put a frame together: hexadecimal parts and literal ones; the first is the type."""
+    kind, *rest = (bytes.fromhex(part) if isinstance(part, str) else part for part in parts)
+    payload = b"".join(rest)
+    return kind + len(payload).to_bytes(2, "big") + payload
+
+
+HELLO_7 = frame("10", "01 00000007 00000000 0000000000000000")
+WELCOME = frame("20", "00000003 01 00 0000000000000000 00000000 2000 0000003c")
+END_0 = frame("12", "0000000000000000", NONCE)
+RECEIVED_0 = frame("13", "00000003 0000000000000000")
+ENDED_0 = frame("21", "0000000000000000 01")
+
+
+def batch_frame(first: int, rows: bytes) -> bytes:
+    """A BATCH of these rows."""
+    count = rows.count(b"\n")
+    return frame("11", first.to_bytes(8, "big"), count.to_bytes(2, "big"), rows)
+
+
+def ack(next_index: int, ended: bool = False) -> bytes:
+    """An ACK."""
+    return frame("21", next_index.to_bytes(8, "big"), bytes([ended]))
+
+
+def winners(total: int, first: int, rows: bytes, draw: int = 3) -> bytes:
+    """A WINNERS frame of draw 3, number 7."""
+    head = draw.to_bytes(4, "big") + b"\0\x07" + total.to_bytes(8, "big") + first.to_bytes(8, "big")
+    return frame("23", head, rows)
+
+
+class Rig:
+    """A client on a transport, with what it told."""
+
+    def __init__(self, window: int = 2) -> None:
+        self.winners: list[bytes] = []
+        self.transport = StringTransport()
+        self.client = AgencyClient(window, self.winners.append)
+        self.client.makeConnection(self.transport)
+
+    def said(self) -> bytes:
+        """What was written since the last time."""
+        data: bytes = self.transport.value()
+        self.transport.clear()
+        return data
+
+    def hear(self, *data: bytes) -> None:
+        """Let the client hear something, in one piece."""
+        self.client.dataReceived(b"".join(data))
+
+    def welcomed(self) -> None:
+        """Get over the start."""
+        self.client.hello(7)
+        self.hear(WELCOME)
+        self.said()
+
+    def ended(self, rows: int = 0) -> None:
+        """Get to where only the winners are missing."""
+        self.welcomed()
+        if rows:
+            self.client.send(FileBatch(ROW * rows, list(range(1, rows + 1))))
+        self.client.end(NONCE)
+        self.hear(ack(rows, ended=True))
+        self.said()
+
+    def waiting(self, condition: Callable[[], bool]) -> Deferred[None]:
+        """Wait for a condition."""
+        return Deferred.fromCoroutine(self.client.until(condition))
+
+    def lose(self, why: Exception | None = None) -> None:
+        """End the connection."""
+        self.client.connectionLost(Failure(why or ConnectionDone()))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    """A client that has just connected."""
+    return Rig()
+
+
+def _failure(deferred: Deferred[None]) -> Exception:
+    failures: list[Failure] = []
+    deferred.addErrback(failures.append)
+    assert len(failures) == 1
+    error = failures[0].value
+    assert isinstance(error, Exception)
+    return error
+
+
+def _broken(rig: Rig) -> Exception:
+    return _failure(rig.waiting(lambda: False))
+
+
+class TestConversation:
+    """What is said, and how answers are understood."""
+
+    def test_whole_exchange(self, rig: Rig) -> None:
+        """From HELLO to RECEIVED, each frame to the byte, each batch in one write."""
+        client = rig.client
+        client.hello(7)
+        assert rig.said() == HELLO_7
+        rig.hear(WELCOME)
+        assert client.welcome is not None
+        assert client.welcome.draw == 3
+        client.send(FileBatch(ROW * 2, [1, 2]))
+        client.send(FileBatch(ROW, [3]))
+        assert rig.said() == batch_frame(0, ROW * 2) + batch_frame(2, ROW)
+        rig.hear(ack(2))
+        assert client.acknowledged == 2
+        client.end(NONCE)
+        assert rig.said() == frame("12", "0000000000000003", NONCE)
+        rig.hear(ack(3))
+        assert not client.ended
+        rig.hear(ack(3, ended=True))
+        assert client.ended
+        rig.hear(winners(2, 0, ROW))
+        assert not client.all_told
+        rig.hear(winners(2, 1, ROW))
+        assert client.all_told
+        assert rig.winners == [ROW, ROW]
+        client.received()
+        assert rig.said() == frame("13", "00000003 0000000000000002")
+
+    def test_one_write_for_a_batch(self, rig: Rig) -> None:
+        """A batch leaves in one piece."""
+        rig.welcomed()
+        writes: list[bytes] = []
+        rig.transport.write = writes.append
+        rig.client.send(FileBatch(ROW, [1]))
+
+        assert writes == [batch_frame(0, ROW)]
+
+    def test_byte_by_byte(self, rig: Rig) -> None:
+        """Answers may arrive in any pieces."""
+        rig.client.hello(7)
+        for byte in WELCOME:
+            rig.hear(bytes([byte]))
+        rig.client.end(NONCE)
+        for byte in ENDED_0 + winners(0, 0, b""):
+            rig.hear(bytes([byte]))
+
+        assert rig.client.all_told
+        assert rig.said() == HELLO_7 + END_0
+
+    def test_no_winners(self, rig: Rig) -> None:
+        """An empty list of winners is a list."""
+        rig.ended()
+        assert not rig.client.all_told
+        rig.hear(winners(0, 0, b""))
+
+        assert rig.client.all_told
+
+    def test_after_the_end(self, rig: Rig) -> None:
+        """Once all is said nothing more is listened to."""
+        rig.ended()
+        rig.hear(winners(0, 0, b""))
+        rig.client.received()
+        rig.hear(b"whatever")
+        assert rig.said() == RECEIVED_0
+
+    def test_we_must_not_say(self, rig: Rig) -> None:
+        """What the protocol does not allow now is not sent."""
+        with pytest.raises(LocalProtocolError):
+            rig.client.end(NONCE)
+        assert rig.said() == b""
+
+
+class TestFlowControl:
+    """How much is under way."""
+
+    def test_window(self, rig: Rig) -> None:
+        """Room is there again when a whole batch is acknowledged."""
+        rig.welcomed()
+        for line in (1, 2):
+            assert rig.client.has_room
+            rig.client.send(FileBatch(ROW, [line]))
+        assert not rig.client.has_room
+        waiting = rig.waiting(lambda: rig.client.has_room)
+        assert not waiting.called
+        rig.hear(ack(1))
+
+        assert waiting.called
+        assert rig.client.has_room
+
+    def test_producer(self, rig: Rig) -> None:
+        """The client is a producer of the transport, and stops when that has enough."""
+        assert verifyObject(IPushProducer, rig.client)
+        assert rig.transport.producer is rig.client
+        assert rig.transport.streaming
+        rig.welcomed()
+        rig.client.pauseProducing()
+        waiting = rig.waiting(lambda: rig.client.has_room)
+        assert not waiting.called
+        rig.client.resumeProducing()
+        assert waiting.called
+        rig.client.stopProducing()
+        assert not rig.client.has_room
+
+
+class TestBroken:
+    """How a conversation ends before its time."""
+
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            (b"\x99", Code.PROTO),
+            (b"HTTP/1.1 400", Code.PROTO),
+            (b"\x20\xff\xff", Code.SIZE),
+            (b"\x20\x00\x01x", Code.PROTO),
+            (WELCOME, Code.STATE),
+            (winners(0, 0, b""), Code.STATE),
+            (ack(4), Code.SEQ),
+            (ack(1), Code.SEQ),
+            (ack(2) + ack(0), Code.SEQ),
+            (ack(3, ended=True), Code.STATE),
+        ],
+    )
+    def test_protocol_broken(self, data: bytes, code: Code, rig: Rig) -> None:
+        """What the central must not say ends it, with the right blame."""
+        rig.welcomed()
+        rig.client.send(FileBatch(ROW * 2, [1, 2]))
+        rig.client.send(FileBatch(ROW, [3]))
+        waiting = rig.waiting(lambda: rig.client.ended)
+        rig.hear(data)
+        error = _failure(waiting)
+
+        assert isinstance(error, RemoteProtocolError)
+        assert error.code == code
+
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            (winners(2, 0, ROW, draw=4), Code.STATE),
+            (winners(2, 1, ROW), Code.SEQ),
+            (winners(1, 0, ROW * 2), Code.SEQ),
+            (winners(2, 0, ROW[:-1]), Code.BATCH),
+            (winners(2, 0, b""), Code.BATCH),
+            (winners(0, 0, b"x"), Code.BATCH),
+            (winners(2, 0, ROW) + winners(3, 1, ROW), Code.TOTALS),
+            (winners(2, 0, ROW) + winners(2, 0, ROW), Code.SEQ),
+            (winners(2, 0, ROW) + winners(2, 2, ROW), Code.SEQ),
+            (winners(1, 0, ROW) + winners(1, 1, b""), Code.BATCH),
+        ],
+    )
+    def test_impossible_winners(self, data: bytes, code: Code, rig: Rig) -> None:
+        """Winners must be of this draw, whole, in order and as many as announced."""
+        rig.ended()
+        rig.hear(data)
+        error = _broken(rig)
+
+        assert isinstance(error, RemoteProtocolError)
+        assert error.code == code
+
+    def test_winners_before_the_end_is_stored(self, rig: Rig) -> None:
+        """Winners of an END that is not acknowledged are none."""
+        rig.welcomed()
+        rig.client.end(NONCE)
+        rig.hear(winners(0, 0, b""))
+
+        assert isinstance(_broken(rig), RemoteProtocolError)
+
+    def test_end_acknowledged_too_low(self, rig: Rig) -> None:
+        """An END is not acknowledged before all its bets are."""
+        rig.welcomed()
+        rig.client.send(FileBatch(ROW, [1]))
+        rig.client.end(NONCE)
+        rig.hear(ack(0, ended=True))
+
+        assert isinstance(_broken(rig), RemoteProtocolError)
+
+    def test_refused_batch(self, rig: Rig) -> None:
+        """A refusal names the line of the file, though rows were left out before it."""
+        rig.welcomed()
+        rig.client.send(FileBatch(ROW * 2, [1, 2]))
+        rig.client.send(FileBatch(ROW * 2, [5, 9]))
+        rig.hear(ack(2), frame("22", "08 00 0000000000000002 0002 04", b"must be a day"))
+        error = _broken(rig)
+
+        assert isinstance(error, Refusal)
+        assert (error.code, error.again, error.expected) == (Code.FIELD, False, 2)
+        assert (error.line, error.field, str(error)) == (9, 4, "must be a day")
+
+    @pytest.mark.parametrize("place", ["0000000000000000 0003", "0000000000000001 0001"])
+    def test_refusal_of_no_line(self, place: str, rig: Rig) -> None:
+        """A refusal of something that we did not send names no line."""
+        rig.welcomed()
+        rig.client.send(FileBatch(ROW * 2, [1, 2]))
+        rig.hear(frame("22", "0b 01", place, "00", b"no room"))
+        error = _broken(rig)
+
+        assert isinstance(error, Refusal)
+        assert (error.again, error.line) == (True, 0)
+
+    def test_error(self, rig: Rig) -> None:
+        """An ERROR may come at once."""
+        rig.client.hello(7)
+        waiting = rig.waiting(lambda: rig.client.welcome is not None)
+        rig.hear(frame("24", "0a", b"all places are taken"))
+        error = _failure(waiting)
+
+        assert isinstance(error, Refusal)
+        assert (error.code, error.sentence) == (Code.FULL, "all places are taken")
+
+    def test_first_cause_counts(self, rig: Rig) -> None:
+        """That the connection ends after an ERROR is no news."""
+        rig.client.hello(7)
+        rig.hear(frame("24", "01", b"no"))
+        rig.hear(WELCOME)
+        rig.lose()
+
+        assert isinstance(_broken(rig), Refusal)
+        assert rig.client.welcome is None
+
+    def test_cut(self, rig: Rig) -> None:
+        """A connection that ends is an end, however it ends."""
+        rig.welcomed()
+        waiting = rig.waiting(lambda: rig.client.ended)
+        rig.lose(ConnectionLost("connection reset by peer"))
+        error = _failure(waiting)
+
+        assert isinstance(error, ConnectionCut)
+        assert "connection reset by peer" in str(error)
+        assert ":" not in str(error)
+
+    def test_output_fails(self) -> None:
+        """What the taker of winning rows raises ends the conversation."""
+
+        def refuse(_: bytes) -> None:
+            raise BadOutput(path, "no space left on device")
+
+        rig = Rig()
+        path = Path("winners.csv")
+        rig.client = AgencyClient(1, refuse)
+        rig.client.makeConnection(StringTransport())
+        rig.client.hello(7)
+        rig.hear(WELCOME)
+        rig.client.end(NONCE)
+        rig.hear(ENDED_0, winners(1, 0, ROW))
+
+        assert isinstance(_broken(rig), BadOutput)
+
+
+class TestWaiting:
+    """Waiting for something, as long as the conversation goes on."""
+
+    def test_holds_already(self, rig: Rig) -> None:
+        """What holds is not waited for."""
+        assert rig.waiting(lambda: True).called
+
+    def test_given_up(self, rig: Rig) -> None:
+        """Who waits may be called off; the connection does not mind."""
+        rig.welcomed()
+        waiting = rig.waiting(lambda: False)
+        waiting.cancel()
+
+        assert isinstance(_failure(waiting), CancelledError)
+        rig.client.end(NONCE)
+        rig.hear(ENDED_0)
+        assert rig.client.ended
+
+    def test_something_else(self, rig: Rig) -> None:
+        """Something else is waited for, and what happens meanwhile does not disturb it."""
+        rig.welcomed()
+        other: Deferred[int] = Deferred()
+        waiting = Deferred.fromCoroutine(rig.client.unless_broken(other))
+        rig.client.end(NONCE)
+        rig.hear(ENDED_0)
+        assert not waiting.called
+        other.callback(5)
+        results: list[int] = []
+        waiting.addCallback(results.append)
+
+        assert results == [5]
+
+    @pytest.mark.parametrize("before", [True, False])
+    def test_something_else_in_vain(self, before: bool, rig: Rig) -> None:
+        """When the conversation ends, what is waited for is called off."""
+        other: Deferred[None] = Deferred()
+        if before:
+            rig.lose()
+        waiting = Deferred.fromCoroutine(rig.client.unless_broken(other))
+        if not before:
+            rig.lose()
+
+        assert isinstance(_failure(waiting), LotteryError)
+        assert other.called
+
+
+class TestClosing:
+    """The end of a connection."""
+
+    def test_closes_when_all_is_written(self, rig: Rig) -> None:
+        """The transport is asked to close, and is free of its producer."""
+        closed = rig.client.close()
+        assert rig.transport.disconnecting
+        assert rig.transport.producer is None
+        assert not closed.called
+        rig.lose()
+
+        assert closed.called
+
+    def test_closed_already(self, rig: Rig) -> None:
+        """Nothing is waited for where nothing is open."""
+        rig.lose()
+
+        assert rig.client.close().called
+
+    def test_at_once(self, rig: Rig) -> None:
+        """Who cannot wait any more aborts."""
+        closed = rig.client.close()
+        closed.cancel()
+        assert rig.transport.disconnected
+        rig.lose()
+
+        assert isinstance(_failure(closed), CancelledError)

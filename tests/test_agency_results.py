@@ -1,0 +1,114 @@
+"""The file of winners is there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from lottery.agency.failures import BadOutput
+from lottery.agency.results import ResultsFile
+
+ROW = b"Ana,Gil,1,2000-01-01,7574\n"
+
+
+@pytest.fixture
+def bets(tmp_path: Path) -> Path:
+    """The agency's file of bets."""
+    path = tmp_path / "bets.csv"
+    path.write_bytes(ROW)
+    return path
+
+
+def test_published(tmp_path: Path, bets: Path) -> None:
+    """Rows stand under the name only once they are published, and nothing else is left."""
+    path = tmp_path / "winners.csv"
+    path.write_bytes(b"of yesterday")
+    results = ResultsFile(path, bets)
+    results.write(ROW)
+    results.write(ROW)
+    assert path.read_bytes() == b"of yesterday"
+    results.publish()
+    results.discard()
+
+    assert path.read_bytes() == ROW * 2
+    assert sorted(os.listdir(tmp_path)) == ["bets.csv", "winners.csv"]
+
+
+def test_empty(tmp_path: Path, bets: Path) -> None:
+    """No winners make an empty file, readable as any other file of ours."""
+    path = tmp_path / "winners.csv"
+    ResultsFile(path, bets).publish()
+
+    assert path.read_bytes() == b""
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(bets.stat().st_mode)
+
+
+def test_discarded(tmp_path: Path, bets: Path) -> None:
+    """What is not published leaves nothing behind; doing it twice is fine."""
+    results = ResultsFile(tmp_path / "winners.csv", bets)
+    results.write(ROW)
+    results.discard()
+    results.discard()
+
+    assert os.listdir(tmp_path) == ["bets.csv"]
+
+
+def test_links_are_followed(tmp_path: Path, bets: Path) -> None:
+    """A link to the results stays one."""
+    (tmp_path / "far").mkdir()
+    link = tmp_path / "winners.csv"
+    link.symlink_to(tmp_path / "far" / "real.csv")
+    ResultsFile(link, bets).publish()
+
+    assert link.is_symlink()
+    assert os.listdir(tmp_path / "far") == ["real.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("none/winners.csv", "no such file or directory"),
+        ("bets.csv", "it is the file of bets"),
+        ("bets.csv/winners.csv", "not a directory"),
+        (".", "it is not a regular file"),
+        ("pipe", "it is not a regular file"),
+    ],
+)
+def test_refused(name: str, reason: str, tmp_path: Path, bets: Path) -> None:
+    """What cannot be written, or must not be, is known before anything is sent."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadOutput) as caught:
+        ResultsFile(tmp_path / name, bets)
+
+    assert str(caught.value) == f"{tmp_path / name} cannot be written, {reason}"
+    assert sorted(os.listdir(tmp_path)) == ["bets.csv", "pipe"]
+    assert bets.read_bytes() == ROW
+
+
+def test_full_disk(tmp_path: Path, bets: Path) -> None:
+    """Rows that the disk does not take are an error, and can still be discarded."""
+    path = tmp_path / "winners.csv"
+    results = ResultsFile(path, bets)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, results._file.fileno())
+    os.close(full)
+
+    with pytest.raises(BadOutput, match="no space left on device"):
+        results.write(ROW * 100_000)
+    results.discard()
+    assert os.listdir(tmp_path) == ["bets.csv"]
+
+
+def test_name_taken_meanwhile(tmp_path: Path, bets: Path) -> None:
+    """A directory that got the name meanwhile is an error, not replaced."""
+    path = tmp_path / "winners.csv"
+    results = ResultsFile(path, bets)
+    path.mkdir()
+
+    with pytest.raises(BadOutput, match="directory"):
+        results.publish()
+    results.discard()
+    assert sorted(os.listdir(tmp_path)) == ["bets.csv", "winners.csv"]
