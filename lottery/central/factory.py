@@ -21,13 +21,12 @@ class AgencyFactory(Factory):
 
     noisy = False
 
-    def __init__(
-        self, settings: CentralSettings, reactor: IReactorTime, log: ActionLog, draw: Draw
-    ) -> None:
+    open_draw: Draw
+
+    def __init__(self, settings: CentralSettings, reactor: IReactorTime, log: ActionLog) -> None:
         self.settings = settings
         self.reactor = reactor
         self.log = log
-        self.open_draw = draw
         self._sessions: set[AgencySession] = set()
         self._empty: Deferred[None] | None = None
 

@@ -76,28 +76,34 @@ class Central(Service):
     # Start and stop.
 
     def startService(self) -> None:
-        """Own the directory, open the first draw, listen.
+        """Own the directory, listen, open the first draw.
+
+        Nobody is accepted before the reactor turns, so a draw is not opened, and no
+        directory made for it, unless the central can listen.
 
         :raises StartError: if it cannot; nothing is left open then.
         """
         self._log_settings()
         self._data.own()
         try:
-            draw = self._open()
-        except OSError as error:
-            raise StartError(f"no draw can be opened, {error}") from error
-        self._factory = AgencyFactory(self._settings, self._reactor, self._log, draw)
+            self._factory = AgencyFactory(self._settings, self._reactor, self._log)
+            self._listen()
+            self._factory.open_draw = self._open()
+        except (StartError, OSError) as error:
+            for port in self._ports:
+                port.stopListening()
+            self._data.release()
+            raise StartError(str(error)) from error
+        super().startService()  # type: ignore[no-untyped-call]
+        self._draw_after_draw = Deferred.fromCoroutine(self._hold_draws())
+        self._draw_after_draw.addErrback(self._cannot_go_on)
+
+    def _listen(self) -> None:
         failures: list[Failure] = []
         for endpoint in self._endpoints:
             endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
         if failures:
-            for port in self._ports:
-                port.stopListening()
-            self._data.release()
             raise StartError(f"cannot listen, {failures[0].getErrorMessage()}")
-        super().startService()  # type: ignore[no-untyped-call]
-        self._draw_after_draw = Deferred.fromCoroutine(self._hold_draws())
-        self._draw_after_draw.addErrback(self._cannot_go_on)
 
     async def _stop(self) -> None:
         self._stopping = True

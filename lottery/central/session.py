@@ -68,6 +68,7 @@ class AgencySession(Protocol):
         self._waiting = False
         self._stopping = False
         self._delivery: Deferred[str] | None = None
+        self._told_of = (0, 0)  # the draw, and how many winners
         self._all_told = False
         self._journal = SessionLog(self.factory.log, self._connection.peer)
         self._silence = self._silence_clock(self.factory.settings.silence)
@@ -137,8 +138,11 @@ class AgencySession(Protocol):
                 self._seated().end(total, nonce)
             case ClassicEnd():
                 (self._seat or self._begin_classic()).end(None, b"")
-            case Received():
-                self._all_told = True
+            case Received(draw, total):
+                if (draw, total) != self._told_of:
+                    raise RemoteProtocolError(
+                        Code.TOTALS, f"{total} winners of draw {draw} are not what was told"
+                    )
                 self._leave()
                 self._finish_delivery("")
 
@@ -234,6 +238,7 @@ class AgencySession(Protocol):
         except CannotSay as reason:
             self.fail(Code.SIZE, str(reason))
             return delivery
+        self._told_of = (draw, len(rows))
         self._silence.stop()
         self._silence = self._silence_clock(self.factory.settings.silence or DELIVERY_SECONDS)
         Telling(self._connection.transport, words, self._silence.moved, self._told)
@@ -257,6 +262,8 @@ class AgencySession(Protocol):
         if self._speech is CLASSIC:
             self._all_told = True
             self._leave()
+        elif self._connection.peer_closed:
+            self._leave()  # that word can not come any more
 
     def _cut_off(self, reason: str) -> None:
         middle = " in the middle of a frame" if self._decoder.unread else ""
