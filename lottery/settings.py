@@ -224,7 +224,7 @@ def _from_options(table: Sequence[Setting], options: Mapping[str, object]) -> So
     for setting in table:
         value = options.get(setting.option) if setting.option else None
         if isinstance(value, list | tuple):
-            value = "\n".join(map(str, value)) or None
+            value = "\n".join(map(str, value)) if value else None
         if value is not None and (value or setting.parse is not flag):
             found[setting.name] = Entry(str(value), setting.given_as)
     return found

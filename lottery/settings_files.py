@@ -8,6 +8,7 @@ environment or from an option.
 from __future__ import annotations
 
 import configparser
+import re
 from collections.abc import Iterator
 
 import yaml
@@ -63,10 +64,8 @@ def read_ini(path: str) -> dict[str, Entry]:
 
 def _line_of(key: str, text: str) -> str:
     """``, line N`` of ``key`` in the text of an INI file."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.replace(":", "=").split("=")[0].strip().lower() == key:
-            return f", line {number}"
-    return ""
+    names = (re.split("[=:]", line)[0].strip().lower() for line in text.split("\n"))
+    return next((f", line {number}" for number, name in enumerate(names, 1) if name == key), "")
 
 
 def read_yaml(path: str) -> dict[str, Entry]:

@@ -6,6 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from agency_rig import (
+    END_0,
+    ENDED_0,
+    HELLO_7,
+    NONCE,
+    RECEIVED_0,
+    ROW,
+    WELCOME,
+    ack,
+    batch_frame,
+    frame,
+    winners,
+)
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
@@ -17,40 +30,6 @@ from lottery.agency.client import AgencyClient
 from lottery.agency.failures import BadOutput, ConnectionCut, Refusal
 from lottery.agency.reader import FileBatch
 from lottery.errors import Code, LocalProtocolError, LotteryError, RemoteProtocolError
-
-ROW = b"Ana,Gil,1,2000-01-01,7\n"
-NONCE = bytes(range(32))
-
-
-def frame(*parts: str | bytes) -> bytes:
-    """Put a frame together: hexadecimal parts and literal ones; the first is the type."""
-    kind, *rest = (bytes.fromhex(part) if isinstance(part, str) else part for part in parts)
-    payload = b"".join(rest)
-    return kind + len(payload).to_bytes(2, "big") + payload
-
-
-HELLO_7 = frame("10", "01 00000007 00000000 0000000000000000")
-WELCOME = frame("20", "00000003 01 00 0000000000000000 00000000 2000 0000003c")
-END_0 = frame("12", "0000000000000000", NONCE)
-RECEIVED_0 = frame("13", "00000003 0000000000000000")
-ENDED_0 = frame("21", "0000000000000000 01")
-
-
-def batch_frame(first: int, rows: bytes) -> bytes:
-    """A BATCH of these rows."""
-    count = rows.count(b"\n")
-    return frame("11", first.to_bytes(8, "big"), count.to_bytes(2, "big"), rows)
-
-
-def ack(next_index: int, ended: bool = False) -> bytes:
-    """An ACK."""
-    return frame("21", next_index.to_bytes(8, "big"), bytes([ended]))
-
-
-def winners(total: int, first: int, rows: bytes, draw: int = 3) -> bytes:
-    """A WINNERS frame of draw 3, number 7."""
-    head = draw.to_bytes(4, "big") + b"\0\x07" + total.to_bytes(8, "big") + first.to_bytes(8, "big")
-    return frame("23", head, rows)
 
 
 class Rig:

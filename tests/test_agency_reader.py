@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def _read(
 def _drain(reader: BatchReader, data: bytes, cuts: tuple[int, ...] = ()) -> list[FileBatch]:
     batches = []
     edges = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         reader.feed(data[start:end])
         while cut := reader.next_batch():
             batches.append(cut)
@@ -184,6 +186,10 @@ class TestFaults:
         with pytest.raises(BadInput, match="line 4"):
             reader.next_batch()
 
+    def test_first_fault_counts(self) -> None:
+        """Whatever else is wrong with what follows it."""
+        assert _fault(ROW + FAR + b"x" * (LINE_LIMIT_BYTES + 2)).line == 2
+
     def test_last_line_without_end(self) -> None:
         """A fault in a last line that has no LF is found, too."""
         assert _fault(ROW + FAR[:-1]).line == 2
@@ -274,16 +280,15 @@ def test_faults_do_not_depend_on_chunks(cuts: list[int], batch_size: int) -> Non
     """What is given before a fault is the same in any chunks."""
     data = ROW * 3 + FAR + ROW
 
-    def given_before(cuts: tuple[int, ...]) -> list[FileBatch]:
+    def given_before(cuts: tuple[int, ...]) -> list[FileBatch | None]:
         reader = BatchReader("bets.csv", batch_size, TODAY)
-        batches: list[FileBatch] = []
+        batches: list[FileBatch | None] = []
         edges = [0, *sorted(cuts), len(data)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             reader.feed(data[start:end])
         reader.finish()
         with pytest.raises(BadInput, match="line 4"):
-            while cut := reader.next_batch():
-                batches.append(cut)
+            batches.extend(iter(reader.next_batch, None))
         return batches
 
     assert given_before(tuple(cuts)) == given_before(())

@@ -88,16 +88,21 @@ def test_refused(name: str, reason: str, tmp_path: Path, bets: Path) -> None:
     assert bets.read_bytes() == ROW
 
 
-def test_full_disk(tmp_path: Path, bets: Path) -> None:
-    """Rows that the disk does not take are an error, and can still be discarded."""
+@pytest.mark.parametrize("rows", [ROW, ROW * 100_000])
+def test_full_disk(rows: bytes, tmp_path: Path, bets: Path) -> None:
+    """Rows that the disk does not take, now or in the end, are an error and are discarded."""
     path = tmp_path / "winners.csv"
     results = ResultsFile(path, bets)
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, results._file.fileno())
     os.close(full)
 
+    def write_all() -> None:
+        results.write(rows)
+        results.publish()
+
     with pytest.raises(BadOutput, match="no space left on device"):
-        results.write(ROW * 100_000)
+        write_all()
     results.discard()
     assert os.listdir(tmp_path) == ["bets.csv"]
 

@@ -205,9 +205,7 @@ class TestPipes:
 
         assert _now(asked) == b""
 
-    def test_cancelled(
-        self, fifo: tuple[Path, WatchedSource], reactor: MemoryReactorClock
-    ) -> None:
+    def test_cancelled(self, fifo: tuple[Path, WatchedSource], reactor: MemoryReactorClock) -> None:
         """A read that is given up is not watched for any more, and may be asked anew."""
         _, source = fifo
         asked = source.read()

@@ -172,10 +172,9 @@ class AgencyRun:
         )
         more = True
         while True:
-            if not client.has_room:
-                await client.until(lambda: client.has_room)
             batch = reader.next_batch()
             if batch is not None:
+                await client.until(lambda: client.has_room)
                 client.send(batch)
             elif not more:
                 break

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
 from lottery.central.connection import IAgencyTransport
 from lottery.central.speech import Speech
+from lottery.errors import Code, RemoteProtocolError
+from lottery.wire.messages import Received
 
 
 @implementer(IPushProducer)
@@ -78,6 +81,38 @@ class Acknowledgements:
     def stopProducing(self) -> None:
         """Owe nothing any more: the agency is gone."""
         self._paused = True
+
+
+class Delivery:
+    """What is to be known of an agency being told its ``total`` winners of a draw.
+
+    :ivar done: fires with the empty text when the winners are delivered, else with the
+        reason why not; never fails.
+    """
+
+    def __init__(self, draw: int, total: int) -> None:
+        self._draw = draw
+        self._total = total
+        self._finished = False
+        self.done: Deferred[str] = Deferred()
+
+    def check(self, received: Received) -> None:
+        """Hold an acknowledgement against what was told.
+
+        :raises RemoteProtocolError: TOTALS, if it is of something else.
+        """
+        if (received.draw, received.total) != (self._draw, self._total):
+            raise RemoteProtocolError(
+                Code.TOTALS,
+                f"{self._total} winners of draw {self._draw} were told, "
+                f"{received.total} of draw {received.draw} are acknowledged",
+            )
+
+    def finish(self, why_not: str) -> None:
+        """Note how it ended; what ended stays as it did."""
+        if not self._finished:
+            self._finished = True
+            self.done.callback(why_not)
 
 
 @implementer(IPullProducer)

@@ -17,7 +17,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.central.answers import Acknowledgements, Telling
+from lottery.central.answers import Acknowledgements, Delivery, Telling
 from lottery.central.connection import Connection, IAgencyTransport
 from lottery.central.draw import LeftOut, Place
 from lottery.central.session_log import SessionLog
@@ -67,8 +67,7 @@ class AgencySession(Protocol):
         self._acknowledgements: Acknowledgements | None = None
         self._waiting = False
         self._stopping = False
-        self._delivery: Deferred[str] | None = None
-        self._told_of = (0, 0)  # the draw, and how many winners
+        self._delivery: Delivery | None = None
         self._all_told = False
         self._journal = SessionLog(self.factory.log, self._connection.peer)
         self._silence = self._silence_clock(self.factory.settings.silence)
@@ -138,13 +137,8 @@ class AgencySession(Protocol):
                 self._seated().end(total, nonce)
             case ClassicEnd():
                 (self._seat or self._begin_classic()).end(None, b"")
-            case Received(draw, total):
-                if (draw, total) != self._told_of:
-                    raise RemoteProtocolError(
-                        Code.TOTALS, f"{total} winners of draw {draw} are not what was told"
-                    )
-                self._leave()
-                self._finish_delivery("")
+            case Received():
+                self._delivered(message)
 
     def _begin(self, hello: Hello) -> None:
         draw = self.factory.open_draw
@@ -227,22 +221,27 @@ class AgencySession(Protocol):
             agency has acknowledged them; classic: all is written and the agency has
             closed), else with the reason why not; never fails.
         """
-        delivery = self._delivery = Deferred[str]()
+        delivery = self._delivery = Delivery(draw, len(rows))
         if self._connection.leaving:
-            self._finish_delivery("the agency is away")
-            return delivery
+            delivery.finish("the agency is away")
+            return delivery.done
         if self._acknowledgements is not None:
             self._acknowledgements.finish()
         try:
             words = map(self._words, self._speech.winners(draw, number, rows))
         except CannotSay as reason:
             self.fail(Code.SIZE, str(reason))
-            return delivery
-        self._told_of = (draw, len(rows))
+            return delivery.done
         self._silence.stop()
         self._silence = self._silence_clock(self.factory.settings.silence or DELIVERY_SECONDS)
         Telling(self._connection.transport, words, self._silence.moved, self._told)
-        return delivery
+        return delivery.done
+
+    def _delivered(self, received: Received) -> None:
+        assert self._delivery is not None, "the table of states lets nobody in before winners"
+        self._delivery.check(received)
+        self._delivery.finish("")
+        self._leave()
 
     def fail(self, code: Code, sentence: str) -> None:
         """Tell the agency why it is over, leave it out if it has a part, and leave."""
@@ -301,8 +300,7 @@ class AgencySession(Protocol):
 
     def _finish_delivery(self, why_not: str) -> None:
         if self._delivery is not None:
-            delivery, self._delivery = self._delivery, None
-            delivery.callback(why_not)
+            self._delivery.finish(why_not)
 
     # Words and clocks.
 

@@ -50,7 +50,7 @@ class Options(usage.Options):
 
     def parseArgs(self) -> NoReturn:
         """Called if no command is named: show the help, as an error."""
-        sys.stderr.write(str(self))
+        _say(str(self))
         raise usage.UsageError("a command is missing")
 
 
@@ -98,14 +98,19 @@ def _run(argv: Sequence[str], stdout: TextIO) -> int:
 
 
 def _complain(error: Exception, status: int) -> int:
-    """Say what is wrong, if anybody listens."""
+    """Say what is wrong, in one line."""
     sentence = str(error)
     if isinstance(error, OSError):
         sentence = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in sentence)
+    _say(f"lottery: {shown}\n")
+    return status
+
+
+def _say(text: str) -> None:
+    """Write ``text`` to stderr, if anybody listens."""
     try:
-        sys.stderr.write(f"lottery: {shown}\n")
+        sys.stderr.write(text)
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        pass  # stderr is closed
-    return status
+        pass  # stderr is closed, or was never open

@@ -31,7 +31,7 @@ class Options(AnyOrderOptions):
     :raise SettingsError: while parsing, for a value that is no number or a missing directory.
     """
 
-    synopsis = "Usage: lottery sample DIR [options]"
+    synopsis = "DIR [options]"
     longdesc = "Writes DIR/agency-1.csv, DIR/agency-2.csv, ... as input for a day of the lottery."
     optParameters: ClassVar[list[list[object]]] = [
         ["agencies", None, 5, "Number of agencies.", _whole_number("agencies")],

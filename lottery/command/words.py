@@ -5,8 +5,11 @@ from __future__ import annotations
 import getopt
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from twisted.python import usage
+
+import lottery
 
 
 class AnyOrderOptions(usage.Options):
@@ -15,6 +18,11 @@ class AnyOrderOptions(usage.Options):
     Twisted takes every word behind the first plain one for plain, and ``lottery agency
     FILE --id 1`` would end in a riddle; so options are put first here.
     """
+
+    def opt_version(self) -> NoReturn:
+        """Show the version and end."""
+        print(f"lottery {lottery.__version__}")
+        sys.exit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the words of the command line.

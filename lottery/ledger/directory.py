@@ -23,6 +23,7 @@ from lottery.errors import StartError
 from lottery.ledger.segment import flush_directory
 
 _DRAW_NAME = re.compile(r"[0-9]{6,}")
+_SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.log")
 
 
 @frozen
@@ -41,8 +42,12 @@ class DrawDirectory:
         return self.path / "bets.csv"
 
     def segments(self) -> list[Path]:
-        """Every segment there is, in order of their numbers."""
-        return sorted(self.path.glob("segment-*.log"))
+        """Every segment there is, in order of their numbers.
+
+        :raises OSError: if the directory cannot be read.
+        """
+        found = (path for path in self.path.iterdir() if _SEGMENT_NAME.fullmatch(path.name))
+        return sorted(found, key=_length_and_name)
 
     def segment(self, number: int) -> Path:
         """Name the segment of this draw's ``number``-th writer, from 1 up."""
@@ -75,9 +80,13 @@ class DataDirectory:
             raise StartError(
                 f"the data directory {self.path} is in use by process {owner or 'unknown'}"
             ) from error
-        os.truncate(lock, 0)
-        os.write(lock, f"{os.getpid()}\n".encode())
         self._lock.append(lock)
+        try:
+            os.truncate(lock, 0)
+            os.write(lock, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            self.release()
+            raise StartError(f"the data directory {self.path} cannot be used, {error}") from error
 
     def release(self) -> None:
         """Give the lock back; doing it twice is harmless."""
@@ -108,3 +117,8 @@ class DataDirectory:
 
 def _number(draw: DrawDirectory) -> int:
     return draw.number
+
+
+def _length_and_name(path: Path) -> tuple[int, str]:
+    """Put 10000 behind 9999."""
+    return len(path.name), path.name

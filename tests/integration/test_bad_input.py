@@ -1,0 +1,673 @@
+"""Bad input against one live central: a code and a sentence, nothing stored, nobody else harmed.
+
+The tables say for each input what the central has to answer. All of them run against the same
+central, one after the other, while a neighbour keeps sending good batches in between: it must
+never notice. What others have stored is compared before and after each row.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+from attrs import define, frozen
+from classic_agency import END, STORED, ClassicAgency, batch_of, frame, payload_of
+from live import LiveCentral, made_up
+from lottery1_agency import (
+    ACK,
+    BATCH,
+    ERROR,
+    REFUSED,
+    Lottery1Agency,
+    batch,
+    batch_of_bytes,
+    end,
+    error_in,
+    frames_in,
+    hello,
+    received,
+    refusal_in,
+)
+
+from lottery.command import main
+
+NEIGHBOUR: Final = 4_000_000_000
+GOOD: Final = "Ana,Paz,30904465,1999-03-17,2201"
+OTHER: Final = "Juan,Gil,24807259,1984-12-01,42"
+HEADER_LINE: Final = "nombre,apellido,documento,nacimiento,numero"
+TOMORROW: Final = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+TODAY: Final = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+
+
+@define
+class Neighbour:
+    """An agency at work, which must not notice anything."""
+
+    agency: Lottery1Agency
+    sent: int = 0
+
+    def go_on(self) -> None:
+        """Store another batch."""
+        rows = made_up(3, name="Neighbour")
+        self.agency.send(batch(self.sent, rows))
+        self.sent += len(rows)
+        self.agency.acknowledged(self.sent)
+
+
+@define
+class Town:
+    """A central, the neighbour, and a new agency for each row of the tables.
+
+    :ivar agency: the last number that was given to an agency of lottery/1.
+    """
+
+    central: LiveCentral
+    neighbour: Neighbour
+    agency: int = 1_000_000
+
+    def next_agency(self) -> int:
+        """A number that nobody has had."""
+        self.agency += 1
+        return self.agency
+
+    def stored(self) -> dict[int, list[bytes]]:
+        """What ``lottery export`` says of everybody but the neighbour: rows by agency."""
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        with redirect_stdout(out):
+            assert main(["export", str(self.central.data_dir), "--draw", "1"]) == 0
+        found: dict[int, list[bytes]] = {}
+        for line in out.buffer.getvalue().splitlines(keepends=True):  # type: ignore[attr-defined]
+            agency, _, row = line.partition(b",")
+            found.setdefault(int(agency), []).append(row)
+        assert len(found.pop(NEIGHBOUR, [])) == self.neighbour.sent
+        return found
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The central of all rows. Each whole frame takes a place, so there are many."""
+    directory = tmp_path_factory.mktemp("town")
+    options = ("--agencies", 5000, "--writers", 2, "--silence", 120)
+    with LiveCentral(directory, *options) as central, Lottery1Agency(central.port) as agency:
+        agency.greet(NEIGHBOUR)
+        yield Town(central, Neighbour(agency))
+        assert central.running, central.log
+        assert all(len(line) < 400 for line in central.lines)
+
+
+def left_alone(town: Town, play: Callable[[], None], adds: Sequence[str] = ()) -> None:
+    """Play a row and see that the neighbour works on and exactly ``adds`` is stored more."""
+    town.neighbour.go_on()
+    before = town.stored()
+    play()
+    town.neighbour.go_on()
+    after = town.stored()
+    new = {agency: rows for agency, rows in after.items() if before.get(agency) != rows}
+    expected = [f"{row}\n".encode() for row in adds]
+    assert list(new.values()) == ([expected] if expected else [])
+    assert {agency: rows for agency, rows in after.items() if agency not in new} == before
+
+
+# Batches that are refused, and batches that are taken, in both dialects.
+
+
+@frozen
+class BadBatch:
+    """A batch that breaks a rule.
+
+    :ivar rows: as bytes, without their ends; the bad one is the second unless said otherwise.
+    :ivar field: which field is named, from 1; 0: none.
+    :ivar says: what the sentence holds.
+    :ivar row: which row is named.
+    :ivar other: code, row and field in lottery/1, where separators mean other things.
+    """
+
+    rows: Sequence[bytes]
+    field: int
+    says: str
+    row: int = 2
+    other: tuple[str, int, int] | None = None
+
+
+def _in_field(field: int, value: str | bytes, says: str, **more: object) -> BadBatch:
+    """A batch of three rows; the second has this value in a field."""
+    fields: list[bytes] = GOOD.encode().split(b",")
+    fields[field - 1] = value.encode() if isinstance(value, str) else value
+    rows = (OTHER.encode(), b",".join(fields), OTHER.encode())
+    return BadBatch(rows, field, says, **more)  # type: ignore[arg-type]
+
+
+def _names(value: str | bytes, says: str) -> Iterator[tuple[str, BadBatch]]:
+    yield "first", _in_field(1, value, says)
+    yield "last", _in_field(2, value, says)
+
+
+def _bad_batches() -> Iterator[tuple[str, BadBatch]]:
+    names: dict[str, tuple[str | bytes, str]] = {
+        "B27-overlong": (b"An\xc0\xaf", "UTF-8"),
+        "B27-surrogate": (b"\xed\xa0\x80", "UTF-8"),
+        "B27-latin-1": (b"Nicol\xe1s", "UTF-8"),
+        "B27-cut": (b"Nicol\xc3", "UTF-8"),
+        "B28-nul": ("An\0a", "U+0000"),
+        "B29-cr": ("Ana\rPaz", "U+000D"),
+        "B30-next-line": ("Ana\u0085", "U+0085"),
+        "B30-line-separator": ("Ana\u2028Paz", "U+2028"),
+        "B30-vertical-tab": ("Ana\x0bPaz", "U+000B"),
+        "B30-file-separator": ("Ana\x1cPaz", "U+001C"),
+        "B31-quotes": ('O"Neil', "U+0022"),
+        "B32-lone-quote": ('"Ana', "U+0022"),
+        "B33-equals": ('=HYPERLINK(1)', "start"),
+        "B33-plus": ("+1", "start"),
+        "B33-minus": ("-1", "start"),
+        "B33-at": ("@SUM(1)", "start"),
+        "B33-tab": ("\tAna", "U+0009"),
+        "B34-escape": ("\x1b[31mAna", "U+001B"),
+        "B34-right-to-left": ("Ana\u202e", "U+202E"),
+        "B34-zero-width": ("A\u200bna", "U+200B"),
+        "B36-empty": ("", "empty"),
+        "B36-blank": ("   ", "blank"),
+        "B36-65-characters": ("a" * 65, "65 characters"),
+        "B36-65-wide-characters": ("ñ" * 65, "65 characters"),
+        "B36-7000-characters": ("a" * 7000, "7000 characters"),
+    }
+    for name, (value, says) in names.items():
+        for which, bad in _names(value, says):
+            yield f"{name}-{which}", bad
+    documents: dict[str, tuple[str | bytes, str]] = {
+        "B38-minus": ("-1", "U+002D"),
+        "B38-plus": ("+30904465", "U+002B"),
+        "B38-blank": (" 30904465", "U+0020"),
+        "B38-underscores": ("30_904_465", "U+005F"),
+        "B38-points": ("30.904.465", "U+002E"),
+        "B39-full-width": ("３０９０", "U+FF13"),
+        "B39-arabic": ("٣٠٩٠", "U+0663"),
+        "B39-superscript": ("309²", "U+00B2"),
+        "B40-empty": ("", "empty"),
+        "B40-16-digits": ("1" * 16, "16 characters"),
+        "B40-30-digits": ("1" * 30, "30 characters"),
+        "B40-5000-digits": ("9" * 5000, "5000 characters"),
+    }
+    for name, (value, says) in documents.items():
+        yield name, _in_field(3, value, says)
+    birthdates = {
+        "B41-no-leap-year": "1999-02-29",
+        "B41-year-zero": "0000-01-01",
+        "B41-month-13": "1999-13-01",
+        "B41-slashes": "17/03/1999",
+        "B41-tomorrow": TOMORROW,
+        "B41-1850": "1850-01-01",
+        "B41-1899": "1899-12-31",
+        "B41-1900-was-none": "1900-02-29",
+        "B42-compact": "19990317",
+        "B42-week": "1999-W11-3",
+        "B42-one-digit": "1999-3-7",
+        "B42-arabic": "١٩٩٩-03-17",
+        "B42-blank": "1999-03-17 ",
+        "B42-time": "1999-03-17T00:00",
+        "B42-empty": "",
+    }
+    for name, value in birthdates.items():
+        yield name, _in_field(4, value, "must be")
+    numbers: dict[str, tuple[str, str]] = {
+        "B43-minus": ("-1", "0 to 9999"),
+        "B43-10000": ("10000", "0 to 9999"),
+        "B43-decimal": ("75.4", "0 to 9999"),
+        "B43-long-decimal": ("7574.0", "0 to 9999"),
+        "B43-hexadecimal": ("0x1D", "0 to 9999"),
+        "B43-blank": ("757 ", "0 to 9999"),
+        "B43-underscore": ("7_57", "0 to 9999"),
+        "B43-arabic": ("٧٥٧٤", "0 to 9999"),
+        "B43-empty": ("", "0 to 9999"),
+        "B44-five-digits": ("07574", "0 to 9999"),
+    }
+    for name, (value, says) in numbers.items():
+        yield name, _in_field(5, value, says)
+    # Separators within a field: they end it, or the row, so what is wrong depends on the dialect.
+    yield "B29-lf", _in_field(1, "Ana\n9", "U+000A", other=("BATCH", 2, 0))
+    yield "B29-crlf", _in_field(2, "Paz\r\n9", "U+000D", other=("BATCH", 2, 0))
+    yield "B29-row", _in_field(1, f"{GOOD}\nAna", "digit", other=("BATCH", 0, 0))
+    yield "B31-comma", _in_field(1, 'O"Neil, Jr', "U+0022", other=("BATCH", 2, 0))
+    yield "B31-plain-comma", _in_field(2, "Paz, Jr", "digits", other=("BATCH", 2, 0))
+    good = OTHER.encode()
+    yield "B45-header", BadBatch((HEADER_LINE.encode(), good), 3, "U+0064", row=1)
+    yield (
+        "B45-5-columns-as-4",
+        BadBatch((good, b"Ana,30904465,1999-03-17,2201", good), 3, "", other=("BATCH", 2, 0)),
+    )
+    yield (
+        "B45-7-columns",
+        BadBatch((good, b"1,Ana,Paz,30904465,1999-03-17,1,2", good), 3, "", other=("BATCH", 2, 0)),
+    )
+
+
+BAD: Final = dict(_bad_batches())
+# The number is what matters in the classic dialect, where a separator shifts the fields: the
+# sentence is then about the field that it has shifted something else into.
+SHIFTED: Final = frozenset({"B29-row", "B31-comma", "B31-plain-comma"} | {n for n in BAD if "B45" in n})
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_bad_batch_in_the_classic_dialect(town: Town, bad: BadBatch) -> None:
+    """``FF``, and the session is over; row, field and reason are in the log."""
+
+    def play() -> None:
+        with ClassicAgency(town.central.port) as agency:
+            agency.send(frame(b"\x01", b"".join(row + b"," for row in bad.rows)))
+            agency.refused()
+            line = town.central.wait_for(
+                rf"action: agency \| result: fail .* port: {agency.address[1]} "
+                r"\| code: (FIELD|BATCH) \| error: (.*)"
+            )
+            assert re.match(r"row \d+, \S", line[2]), line[2]
+            if bad.other is None:
+                assert line[1] == "FIELD"
+                assert line[2].startswith(f"row {bad.row}, ")
+                assert bad.says in line[2]
+
+    left_alone(town, play)
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_bad_batch_in_lottery1(town: Town, bad: BadBatch) -> None:
+    """REFUSED for good with code, row, field and a sentence; the session is over."""
+
+    def play() -> None:
+        with Lottery1Agency(town.central.port) as agency:
+            agency.greet(town.next_agency())
+            agency.send(batch_of_bytes(0, len(bad.rows), b"".join(r + b"\n" for r in bad.rows)))
+            refusal = agency.refusal()
+            assert (refusal.again, refusal.expected) == (0, 0)
+            expected = bad.other or ("FIELD", bad.row, bad.field)
+            assert (refusal.code, refusal.row, refusal.field) == expected
+            assert refusal.sentence
+            assert "Ana" not in refusal.sentence
+            if bad.other is None:
+                assert bad.says in refusal.sentence
+
+    left_alone(town, play)
+
+
+def _exactly(length: int, end_of_row: str) -> list[str]:
+    """Rows that make a payload of exactly so many bytes."""
+    rows = made_up(20, name="A" * 40)
+    row = len(rows[0]) + len(end_of_row)
+    rows = made_up(length // row - 1, name="A" * 40)
+    left = length - len(rows) * row
+    assert row <= left < 2 * row
+    extra = left - row
+    tail = [f"{'B' * 40},Paz,1,1990-05-17,1"]
+    rest = extra + row - len(tail[0]) - len(end_of_row)
+    # What is missing is made of the names' characters.
+    grown, more = divmod(rest, 60)
+    return [*rows, *tail] if not rest else [*rows, *_grow(tail[0], rest, grown, more)]
+
+
+def _grow(row: str, rest: int, grown: int, more: int) -> list[str]:
+    """One row, its names longer by ``rest`` characters."""
+    first, last, *others = row.split(",")
+    room = 64 - len(first)
+    first += "B" * min(rest, room)
+    last += "z" * max(0, rest - room)
+    assert len(last) <= 64
+    return [",".join([first, last, *others])]
+
+
+GOOD_ROWS: Final = {
+    "B35-composed": ["Nicol\u00e1s,Paz,1,1990-05-17,1"],
+    "B35-decomposed": ["Nicola\u0301s,Paz,1,1990-05-17,1"],
+    "B36-64-characters": [f"{'ñ' * 64},{'z' * 64},1,1990-05-17,1"],
+    "B37-apostrophe": ["O'Higgins,D'Ángelo,1,1990-05-17,1"],
+    "B37-hyphen-and-tilde": ["María-José,Ñandú,1,1990-05-17,1"],
+    "B37-other-scripts": ["Ωραία,中村 あ,1,1990-05-17,1"],
+    "B40-zero": ["Ana,Paz,0,1990-05-17,1"],
+    "B40-leading-zeros": ["Ana,Paz,000123,1990-05-17,1"],
+    "B40-15-digits": ["Ana,Paz,999999999999999,1990-05-17,1"],
+    "B41-first-and-last-day": ["Ana,Paz,1,1900-01-01,1", f"Ana,Paz,1,{TODAY},1"],
+    "B41-leap-days": ["Ana,Paz,1,2000-02-29,1", "Ana,Paz,1,1904-02-29,1"],
+    "B44-zero-and-9999": ["Ana,Paz,1,1990-05-17,0", "Ana,Paz,1,1990-05-17,9999"],
+    "B44-leading-zeros": ["Ana,Paz,1,1990-05-17,0042", "Ana,Paz,1,1990-05-17,00"],
+    "B46-twice": [GOOD, GOOD, GOOD],
+}
+
+
+@pytest.mark.parametrize("rows", GOOD_ROWS.values(), ids=GOOD_ROWS.keys())
+@pytest.mark.parametrize("dialect", ["classic", "lottery/1"])
+def test_what_looks_bad_and_is_good(town: Town, dialect: str, rows: list[str]) -> None:
+    """Stored unchanged, to the byte."""
+    left_alone(town, lambda: _store(town, dialect, rows), adds=rows)
+
+
+@pytest.mark.parametrize("dialect", ["classic", "lottery/1"])
+@pytest.mark.parametrize("length", [8191, 8192])
+def test_b3_the_longest_payload(town: Town, dialect: str, length: int) -> None:
+    """A payload of exactly 8192 bytes is taken, and one of 8191."""
+    rows = _exactly(length if dialect == "classic" else length - 10, ",")
+    left_alone(town, lambda: _store(town, dialect, rows), adds=rows)
+
+
+def _store(town: Town, dialect: str, rows: list[str]) -> None:
+    """Have rows stored, all in one batch."""
+    if dialect == "classic":
+        with ClassicAgency(town.central.port) as agency:
+            agency.batch(rows)
+            agency.acknowledged()
+    else:
+        with Lottery1Agency(town.central.port) as modern:
+            modern.greet(town.next_agency())
+            modern.send(batch(0, rows))
+            modern.acknowledged(len(rows))
+
+
+# Frames that are none, or not now.
+
+
+@frozen
+class Nonsense:
+    """Bytes of a peer, and how the central parts with it.
+
+    :ivar sends: the bytes, made for the number of a new agency.
+    :ivar first: a classic batch that is sent and acknowledged before them.
+    :ivar code: what it is told: in lottery/1 as ERROR or REFUSED, classic as ``FF``.
+    :ivar classic: whether the answer is one of the classic dialect.
+    :ivar says: what the sentence, or the log, holds.
+    :ivar before: answers to be had before the last one: type bytes.
+    :ivar closes: whether the peer ends its direction after the bytes.
+    """
+
+    sends: Callable[[int], bytes]
+    code: str
+    classic: bool = False
+    first: bool = False
+    says: str = ""
+    before: Sequence[int] = ()
+    closes: bool = False
+
+
+WELCOME: Final = 0x20
+MODERN: Final = batch(0, [GOOD])
+CLASSIC: Final = batch_of([GOOD])
+CLIENT_HELLO: Final = bytes.fromhex("16030100a5010000a10303") + bytes(32) + b"\x00\x00\x02\x13\x02"
+
+
+def _plain(data: bytes) -> Callable[[int], bytes]:
+    return lambda _: data
+
+
+def _after_hello(data: bytes) -> Callable[[int], bytes]:
+    return lambda agency: hello(agency) + data
+
+
+def _nonsense() -> Iterator[tuple[str, Nonsense]]:
+    for length in (8193, 65535):
+        head = struct.pack(">H", length)
+        # Only the header is sent: the answer must not wait for a payload.
+        yield (
+            f"B2-classic-{length}",
+            Nonsense(_plain(b"\x01" + head), "SIZE", classic=True, says=f"{length} bytes"),
+        )
+        yield (
+            f"B2-classic-later-{length}",
+            Nonsense(
+                _plain(b"\x01" + head), "SIZE", classic=True, first=True, says=f"{length} bytes"
+            ),
+        )
+        yield f"B2-hello-{length}", Nonsense(_plain(b"\x10" + head), "SIZE", says=f"{length} bytes")
+        yield (
+            f"B2-batch-{length}",
+            Nonsense(_after_hello(BATCH + head), "SIZE", says="8192", before=[WELCOME]),
+        )
+    for sent in (1, 2, 3, 19):
+        cut = CLASSIC[:sent]
+        yield (
+            f"B8-classic-{sent}",
+            Nonsense(_plain(cut), "TIMEOUT", classic=True, says="middle of a frame", closes=True),
+        )
+        yield (
+            f"B8-classic-later-{sent}",
+            Nonsense(
+                _plain(cut),
+                "TIMEOUT",
+                classic=True,
+                first=True,
+                says="middle of a frame",
+                closes=True,
+            ),
+        )
+        yield (
+            f"B8-hello-{sent}",
+            Nonsense(_plain(hello(1)[:sent]), "TIMEOUT", says="middle of a frame", closes=True),
+        )
+        yield (
+            f"B8-batch-{sent}",
+            Nonsense(
+                _after_hello(MODERN[:sent]),
+                "TIMEOUT",
+                says="middle of a frame",
+                before=[WELCOME],
+                closes=True,
+            ),
+        )
+    yield "B8-between", Nonsense(_after_hello(b""), "TIMEOUT", before=[WELCOME], closes=True)
+    yield "B11-batch-before-hello", Nonsense(_plain(MODERN), "STATE")
+    yield "B11-end-before-hello", Nonsense(_plain(end(0)), "STATE")
+    yield "B11-received-before-end", Nonsense(_after_hello(received(1, 0)), "STATE", before=[WELCOME])
+    yield "B11-second-hello", Nonsense(_after_hello(hello(3)), "STATE", before=[WELCOME])
+    yield (
+        "B11-batch-after-end",
+        Nonsense(_after_hello(end(0) + MODERN), "STATE", before=[WELCOME]),
+    )
+    yield "B11-second-end", Nonsense(_after_hello(end(0) + end(0)), "STATE", before=[WELCOME])
+    yield "B11-classic-batch-after-end", Nonsense(_plain(END + CLASSIC), "STATE", classic=True)
+    yield "B11-classic-second-end", Nonsense(_plain(END + END), "STATE", classic=True)
+    for kind in (0x02, 0x03, 0x20, 0x24):
+        yield f"B12-first-{kind:02x}", Nonsense(_plain(bytes((kind, 0, 0))), "PROTO")
+    for kind in (0x20, 0x21, 0x22, 0x23, 0x24):
+        yield (
+            f"B12-{kind:02x}",
+            Nonsense(_after_hello(bytes((kind, 0, 1, 0))), "PROTO", before=[WELCOME]),
+        )
+    for kind in (0x02, 0x03):
+        yield (
+            f"B12-classic-{kind:02x}",
+            Nonsense(_plain(bytes((kind,))), "PROTO", classic=True, first=True),
+        )
+    yield "B12-other-dialect", Nonsense(_after_hello(CLASSIC), "PROTO", before=[WELCOME])
+    yield (
+        "B12-classic-other-dialect",
+        Nonsense(_plain(hello(3)), "PROTO", classic=True, first=True),
+    )
+    yield "B13-version-2", Nonsense(lambda a: hello(a, version=2), "PROTO", says="version 1")
+    yield "B13-version-0", Nonsense(lambda a: hello(a, version=0), "PROTO", says="version 1")
+    yield (
+        "B13-longer-version-9",
+        Nonsense(_plain(frame(b"\x10", b"\x09" + bytes(100))), "PROTO", says="version 1"),
+    )
+    yield "B13-no-version", Nonsense(_plain(frame(b"\x10", b"")), "PROTO")
+    yield "B13-short-hello", Nonsense(_plain(frame(b"\x10", b"\x01\x00")), "PROTO")
+    yield (
+        "B14-http",
+        Nonsense(_plain(b"GET / HTTP/1.1\r\nHost: lottery\r\n\r\n"), "PROTO", says="0x47"),
+    )
+    yield "B14-tls", Nonsense(_plain(CLIENT_HELLO), "PROTO", says="0x16")
+    # Little-endian lengths: 70 becomes 17920, and 256 becomes 1 with the rest behind it.
+    yield (
+        "B15-too-long",
+        Nonsense(_plain(b"\x01" + struct.pack("<H", 70) + bytes(70)), "SIZE", classic=True),
+    )
+    yield (
+        "B15-too-short",
+        Nonsense(_plain(b"\x01" + struct.pack("<H", 256) + b"A" * 256), "PROTO", classic=True),
+    )
+    yield (
+        "B15-hello",
+        Nonsense(
+            _plain(b"\x10" + struct.pack("<H", 17) + bytes(17)),
+            "TIMEOUT",
+            says="middle of a frame",
+            closes=True,
+        ),
+    )
+    for name, count, rows in (
+        ("B16-4-of-5", 5, made_up(4)),
+        ("B16-6-of-5", 5, made_up(6)),
+        ("B17-count-0", 0, made_up(1)),
+        ("B17-count-65535", 65535, made_up(1)),
+    ):
+        data = batch(0, rows, count)
+        yield name, Nonsense(_after_hello(data), "BATCH", says="row count", before=[WELCOME])
+    for name, count, body in (
+        ("B17-nothing", 0, b""),
+        ("B17-count-65535-of-nothing", 65535, b""),
+        ("B17-count-65535-in-20-bytes", 65535, b"A" * 10),
+        ("B18-no-last-lf", 1, GOOD.encode()),
+        ("B18-trailing-byte", 1, f"{GOOD}\n ".encode()),
+        ("B18-trailing-row", 1, f"{GOOD}\nAna,Paz".encode()),
+        ("B18-empty-row", 2, f"{GOOD}\n\n".encode()),
+    ):
+        data = batch_of_bytes(0, count, body)
+        yield name, Nonsense(_after_hello(data), "BATCH", before=[WELCOME])
+    for name, payload in (
+        ("B16-field-missing", payload_of([GOOD, "Ana,Paz,30904465,1999-03-17"])),
+        ("B16-field-too-many", payload_of([GOOD, f"{GOOD},x"])),
+        ("B18-no-last-comma", payload_of([OTHER, GOOD])[:-1]),
+        ("B18-trailing-byte-classic", payload_of([GOOD]) + b" "),
+        ("B18-cut-field", payload_of([OTHER, GOOD])[:-3]),
+        ("B18-only-commas", b",,,,,"),
+    ):
+        yield name, Nonsense(_plain(frame(b"\x01", payload)), "(BATCH|FIELD)", classic=True)
+    short = frame(BATCH, bytes(9))
+    yield "B17-no-count", Nonsense(_after_hello(short), "PROTO", before=[WELCOME])
+
+
+NONSENSE: Final = dict(_nonsense())
+
+
+@pytest.mark.parametrize("row", NONSENSE.values(), ids=NONSENSE.keys())
+def test_frames_that_are_none_or_not_now(town: Town, row: Nonsense) -> None:
+    """An answer in the peer's dialect, then the end; one short line in the log says why."""
+
+    def play() -> None:
+        number = town.next_agency()
+        with Lottery1Agency(town.central.port) as peer:
+            if row.first:
+                peer.send(CLASSIC)
+                assert peer.receive(1) == STORED
+            peer.send(row.sends(number))
+            if row.closes:
+                peer.finish_sending()
+            answer = peer.rest()
+            line = town.central.wait_for(
+                rf"result: fail .* port: {peer.address[1]} \| code: {row.code} \| error: (.*)"
+            )
+            assert len(line.string) < 300
+            assert row.says in line[1]
+            lines = town.central.matches(rf"result: fail .* port: {peer.address[1]} ")
+            assert len(lines) == 1
+        if row.classic:
+            assert answer == b"\xff"
+            return
+        *before, (kind, payload) = frames_in(answer)
+        assert [each for each, _ in before if each != ACK] == list(row.before)
+        if kind == ERROR:
+            code, sentence = error_in(payload)
+        else:
+            assert kind == REFUSED
+            code, again, _, _, _, sentence = refusal_in(payload)
+            assert not again
+        assert code == row.code
+        assert row.says in sentence
+
+    left_alone(town, play, adds=[GOOD] if row.first else [])
+
+
+@pytest.mark.parametrize("dialect", ["classic", "lottery/1"])
+def test_b9_a_reset_within_a_payload(town: Town, dialect: str) -> None:
+    """The session has failed, nothing of the batch is stored, others go on."""
+
+    def play() -> None:
+        number = town.next_agency()
+        with Lottery1Agency(town.central.port) as peer:
+            port = peer.address[1]
+            whole = CLASSIC if dialect == "classic" else hello(number) + MODERN
+            first = b"" if dialect == "classic" else peer_greeting(peer, number)
+            peer.send(whole[len(first) : -5])
+            town.central.settle()
+            peer.reset()
+        town.central.wait_for(rf"result: fail .* port: {port} .* in the middle of a frame")
+
+    left_alone(town, play)
+
+
+def peer_greeting(peer: Lottery1Agency, number: int) -> bytes:
+    """Be welcomed; gives what was sent for it."""
+    peer.greet(number)
+    return hello(number)
+
+
+@pytest.mark.parametrize("dialect", ["classic", "lottery/1"])
+@pytest.mark.parametrize("apart", [False, True], ids=["at-once", "one-by-one"])
+def test_b10_a_thousand_frames(town: Town, dialect: str, apart: bool) -> None:
+    """A thousand frames at once, and each in a segment of its own: the same is stored."""
+    rows = made_up(1000)
+
+    def play() -> None:
+        if dialect == "classic":
+            frames = [batch_of([row]) for row in rows]
+            with ClassicAgency(town.central.port) as agency:
+                for data in frames if apart else [b"".join(frames)]:
+                    agency.send(data)
+                agency.acknowledged(len(rows))
+            return
+        frames = [batch(index, [row]) for index, row in enumerate(rows)]
+        with Lottery1Agency(town.central.port) as modern:
+            modern.greet(town.next_agency())
+            for data in frames if apart else [b"".join(frames)]:
+                modern.send(data)
+            modern.acknowledged(len(rows))
+
+    left_alone(town, play, adds=rows)
+
+
+def test_a_port_probe_takes_no_place(town: Town) -> None:
+    """Who connects and says nothing, or a part of a frame, takes no place in the draw."""
+
+    def play() -> None:
+        with ClassicAgency(town.central.port) as first:
+            first.batch([])
+            first.acknowledged()
+            pattern = rf"accept_connections .* port: {first.address[1]} \| agency: (\d+)"
+            number = int(town.central.wait_for(pattern)[1])
+        for data in (b"", CLASSIC[:2], CLASSIC[:-1], hello(7)[:-1]):
+            with ClassicAgency(town.central.port) as probe:
+                probe.send(data)
+                probe.finish_sending()
+                probe.rest()
+        with ClassicAgency(town.central.port) as last:
+            last.batch([])
+            last.acknowledged()
+            pattern = rf"accept_connections .* port: {last.address[1]} \| agency: (\d+)"
+            assert int(town.central.wait_for(pattern)[1]) == number + 1
+
+    left_alone(town, play)
+
+
+def test_b15_a_length_that_never_comes(tmp_path: Path) -> None:
+    """A little-endian 1 announces 256 bytes: who waits for an answer then is cut off in time."""
+    with LiveCentral(tmp_path, "--silence", "0.5") as central:
+        with ClassicAgency(central.port) as agency:
+            agency.send(b"\x01" + struct.pack("<H", 1) + b"A")
+            assert agency.rest() in (b"", b"\xff")
+        central.wait_for(r"code: TIMEOUT \| error: it was silent for too long")
+        with ClassicAgency(central.port) as later:  # and so is a header with nothing behind it
+            later.batch([GOOD])
+            later.acknowledged()
+            later.header(70)
+            assert later.rest() in (b"", b"\xff")
+        central.wait_for(r"agency: 1 .* code: TIMEOUT \| error: it was silent for too long")

@@ -1,0 +1,399 @@
+"""Whole errands against a central by hand, on a clock that the test moves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from agency_rig import (
+    ENDED_0,
+    HELLO_7,
+    NONCE,
+    ROW,
+    WELCOME,
+    Connection,
+    FakeEndpoint,
+    NotedLog,
+    ack,
+    batch_frame,
+    frame,
+    winners,
+)
+from test_agency_attempts import settings_of
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost, TCPTimedOutError
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+
+from lottery.agency.run import DONE, FAILED, AgencyRun
+from lottery.agency.source import open_source
+
+FAR = b"Ana,Gil,1,2999-01-01,7\n"
+
+
+class Rig:
+    """An errand, and all that is around it."""
+
+    def __init__(self, directory: Path, bets: bytes | None, **changes: object) -> None:
+        self.settings = settings_of(directory, **changes)
+        if bets is not None:
+            self.settings.input.write_bytes(bets)
+        self.directory = directory
+        self.reactor = MemoryReactorClock()
+        self.endpoint = FakeEndpoint()
+        self.log = NotedLog(self.settings.log_level)
+        self.statuses: list[int] = []
+        errand = AgencyRun(
+            self.settings,
+            self.endpoint,
+            self.reactor,
+            self.log.log,
+            open_input=lambda: open_source(self.settings.input, self.reactor, self.reactor),
+            today=date(2026, 1, 1),
+            random_bytes=lambda count: NONCE[:count],
+            jitter=lambda: 0.0,
+        )
+        self.running = Deferred.fromCoroutine(errand.run())
+        self.running.addCallback(self.statuses.append)
+
+    def welcomed(self, transport: StringTransport | None = None) -> Connection:
+        """Get over the start, and read the file."""
+        connection = self.endpoint.accept(transport)
+        assert connection.said() == HELLO_7
+        connection.say(WELCOME)
+        self.read()
+        return connection
+
+    def read(self) -> None:
+        """Give the file its turns of the reactor."""
+        for _ in range(5):
+            self.reactor.advance(0)
+
+    def status(self) -> int:
+        """The exit status; by then nothing is left behind but the results."""
+        (status,) = self.statuses
+        assert self.reactor.getDelayedCalls() == []
+        assert self.reactor.getReaders() == []
+        assert [name for name in os.listdir(self.directory) if name.startswith(".")] == []
+        return status
+
+    @property
+    def output(self) -> bytes:
+        """The results."""
+        return self.settings.output.read_bytes()
+
+
+Start = Callable[..., Rig]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Start an errand for a file with these bytes."""
+
+    def start(bets: bytes | None, **changes: object) -> Rig:
+        return Rig(tmp_path, bets, **changes)
+
+    return start
+
+
+class TestDone:
+    """Errands that end well."""
+
+    def test_happy_day(self, start: Start) -> None:
+        """Every byte to the central, every line of the log, and the results."""
+        rig = start(ROW * 3)
+        connection = rig.welcomed()
+        assert connection.said() == (
+            batch_frame(0, ROW * 2) + batch_frame(2, ROW) + frame("12", "0000000000000003", NONCE)
+        )
+        connection.say(ack(2), ack(3), ack(3, ended=True))
+        assert not rig.settings.output.exists()
+        connection.say(winners(2, 0, ROW), winners(2, 1, ROW))
+
+        assert rig.status() == DONE
+        assert rig.output == ROW * 2
+        assert connection.said() == frame("13", "00000003 0000000000000002")
+        config, *others = rig.log.lines
+        assert config.startswith(
+            "action: config | result: success | client_id: 7 | server_host: central "
+            "| server_port: 12345 | "
+        )
+        assert config.endswith("log_level: INFO")
+        output = rig.settings.output
+        assert "\n".join(others) == (
+            "action: connect | result: success | client_id: 7 | server_host: central "
+            "| server_port: 12345 | draw: 3\n"
+            "action: apuesta_enviada | result: success | client_id: 7 | cantidad: 3\n"
+            "action: consulta_ganadores | result: success | client_id: 7 | cant_ganadores: 2 "
+            f"| output: {output}"
+        )
+
+    @pytest.mark.parametrize("bets", [b"", b"\n", b"\xef\xbb\xbf"])
+    def test_nothing_to_send(self, bets: bytes, start: Start) -> None:
+        """An empty file is an errand, too, and its results are there and empty."""
+        rig = start(bets)
+        connection = rig.welcomed()
+        assert connection.said() == frame("12", "0000000000000000", NONCE)
+        connection.say(ENDED_0, winners(0, 0, b""))
+
+        assert rig.status() == DONE
+        assert rig.output == b""
+
+    def test_window(self, start: Start) -> None:
+        """No more batches are away than the window has room for."""
+        rig = start(ROW * 5, batch_size=1, window=2)
+        connection = rig.welcomed()
+        assert connection.said() == batch_frame(0, ROW) + batch_frame(1, ROW)
+        connection.say(ack(1))
+        assert connection.said() == batch_frame(2, ROW)
+        connection.say(ack(3))
+        assert connection.said() == batch_frame(3, ROW) + batch_frame(4, ROW)
+        rig.read()
+        assert connection.said() == frame("12", "0000000000000005", NONCE)
+        rig.running.cancel()
+        assert rig.status() == DONE
+
+    def test_transport_is_full(self, start: Start) -> None:
+        """No batch is cut while the transport asks for a pause."""
+        rig = start(ROW * 5, batch_size=1, window=100)
+        transport = StringTransport()
+        connection = rig.endpoint.accept(transport)
+        connection.client.pauseProducing()
+        connection.said()
+        connection.say(WELCOME)
+        rig.read()
+        assert connection.said() == b""
+        connection.client.resumeProducing()
+        rig.read()
+        assert connection.said().startswith(batch_frame(0, ROW) + batch_frame(1, ROW))
+        rig.running.cancel()
+        connection.cut()
+        assert rig.status() == DONE
+
+    def test_smaller_frames(self, start: Start) -> None:
+        """A central with a smaller limit gets smaller batches."""
+        rig = start(ROW * 100, batch_size=100, window=100)
+        connection = rig.endpoint.accept()
+        connection.say(frame("20", "00000003 01 00 0000000000000000 00000000 0500 0000003c"))
+        rig.read()
+        fitting = (0x500 - 10) // len(ROW)
+        assert connection.said().startswith(HELLO_7 + batch_frame(0, ROW * fitting))
+        rig.running.cancel()
+
+    def test_central_is_full_at_first(self, start: Start) -> None:
+        """The errand is tried again, and the file is read from its start."""
+        rig = start(ROW)
+        rig.endpoint.accept().say(frame("24", "0a", b"all places are taken"))
+        rig.reactor.advance(0.1)
+        connection = rig.welcomed()
+        assert connection.said().startswith(batch_frame(0, ROW))
+        connection.say(ack(1, ended=True), winners(0, 0, b""))
+
+        assert rig.status() == DONE
+
+    def test_peer_does_not_close(self, start: Start) -> None:
+        """With the results on disk a peer that does not close is left alone."""
+        rig = start(b"")
+        connection = rig.welcomed(StringTransport())
+        connection.say(ENDED_0, winners(0, 0, b""))
+        assert rig.statuses == []
+        rig.reactor.advance(2)
+
+        assert rig.status() == DONE
+        assert connection.transport.disconnected
+
+
+class TestStopped:
+    """A signal cancels the errand."""
+
+    @pytest.mark.parametrize(
+        "until",
+        [
+            lambda rig: None,
+            lambda rig: rig.endpoint.refuse(TCPTimedOutError()),
+            lambda rig: rig.endpoint.accept(),
+            lambda rig: rig.endpoint.accept().say(WELCOME),
+            lambda rig: rig.welcomed(),
+            lambda rig: rig.welcomed().say(ack(2)),
+            lambda rig: rig.welcomed().say(ack(3, ended=True)),
+            lambda rig: rig.welcomed().say(ack(3, ended=True), winners(2, 0, ROW)),
+        ],
+    )
+    def test_at_any_time(self, until: Callable[[Rig], object], start: Start) -> None:
+        """Status 0, one line, and nothing left behind."""
+        rig = start(ROW * 3)
+        until(rig)
+        rig.running.cancel()
+
+        assert rig.status() == DONE
+        assert rig.log.lines[-1] == "action: shutdown | result: success | client_id: 7"
+        assert not rig.settings.output.exists()
+
+    def test_silent_pipe(self, tmp_path: Path, start: Start) -> None:
+        """Also while nobody writes to the pipe that it reads."""
+        os.mkfifo(tmp_path / "bets.csv")
+        rig = start(None)
+        rig.welcomed()
+        assert len(rig.reactor.getReaders()) == 1
+        rig.running.cancel()
+
+        assert rig.status() == DONE
+
+    def test_peer_does_not_close(self, start: Start) -> None:
+        """A peer that does not read holds the end up for 2 seconds at most."""
+        rig = start(ROW)
+        connection = rig.welcomed(StringTransport())
+        rig.running.cancel()
+        assert rig.statuses == []
+        rig.reactor.advance(2)
+
+        assert rig.status() == DONE
+        assert connection.transport.disconnected
+
+
+class TestFailed:
+    """Errands that end badly: a sentence and status 1."""
+
+    def _last(self, rig: Rig) -> str:
+        assert rig.status() == FAILED
+        assert not rig.settings.output.exists()
+        line = rig.log.lines[-1]
+        assert rig.log.events[-1]["log_level"].name == "error"
+        assert "action: exit" not in "".join(rig.log.lines)
+        return line
+
+    def test_missing_file(self, start: Start) -> None:
+        """Nothing is connected for a file that is not there."""
+        rig = start(None)
+
+        assert self._last(rig) == (
+            f"action: read_input | result: fail | client_id: 7 | file: {rig.settings.input} "
+            "| error: cannot be read, no such file or directory"
+        )
+        assert not rig.endpoint.attempts
+
+    def test_output_impossible(self, tmp_path: Path, start: Start) -> None:
+        """Nothing is sent if the results could not be kept."""
+        rig = start(ROW, output=tmp_path / "none" / "winners.csv")
+
+        assert self._last(rig) == (
+            f"action: write_output | result: fail | client_id: 7 | file: {rig.settings.output} "
+            "| error: no such file or directory"
+        )
+        assert not rig.endpoint.attempts
+
+    def test_bad_row(self, start: Start) -> None:
+        """A bad row is told with file, line, field and reason; its batch is not sent."""
+        rig = start(ROW * 3 + FAR + ROW)
+        connection = rig.welcomed()
+
+        assert connection.said() == batch_frame(0, ROW * 2)
+        assert self._last(rig).startswith(
+            f"action: read_input | result: fail | client_id: 7 | file: {rig.settings.input} "
+            "| line: 4 | field: birthdate | error: must be from 1900-01-01 up to today"
+        )
+        assert not connection.transport.connected
+
+    def test_bad_line(self, start: Start) -> None:
+        """A line without fields is told without one."""
+        rig = start(b"whatever\n")
+        rig.welcomed()
+
+        assert self._last(rig).endswith("| line: 1 | error: must have 5 columns, not 1")
+
+    def test_gave_up(self, start: Start) -> None:
+        """The last failure to connect is the only one that is called so."""
+        rig = start(ROW, retry_for=0.05)
+        rig.endpoint.refuse(TCPTimedOutError())
+        rig.reactor.advance(0.05)
+        rig.endpoint.refuse(TCPTimedOutError())
+
+        assert self._last(rig).startswith(
+            "action: connect | result: fail | client_id: 7 | server_host: central "
+            "| server_port: 12345 | error: "
+        )
+        assert [line.split(" | ")[0] for line in rig.log.told("connect")] == [
+            "result: in_progress",
+            "result: fail",
+        ]
+
+    def test_not_known(self, start: Start) -> None:
+        """A refusal is told with its code and its sentence, in one line of the log."""
+        rig = start(ROW)
+        rig.endpoint.accept().say(frame("24", "04", b"agency 7: not|known\n"))
+
+        assert self._last(rig) == (
+            "action: session | result: fail | client_id: 7 | code: AUTH "
+            "| error: agency 7\\x3a not\\x7cknown\\x0a"
+        )
+
+    def test_refused_batch(self, start: Start) -> None:
+        """A refused row is told with its line of the file."""
+        rig = start(ROW * 3)
+        rig.welcomed().say(ack(2), frame("22", "08 00 0000000000000002 0001 04", b"no such day"))
+
+        assert self._last(rig) == (
+            "action: session | result: fail | client_id: 7 | code: FIELD "
+            f"| file: {rig.settings.input} | line: 3 | field: birthdate | error: no such day"
+        )
+
+    def test_refused_for_now(self, start: Start) -> None:
+        """Going on after a refusal for now is not possible yet, and said to be so."""
+        rig = start(ROW)
+        rig.welcomed().say(frame("22", "0b 01 0000000000000000 0000 00", b"no room"))
+
+        assert "code: STORAGE | error: no room" in self._last(rig)
+
+    def test_cut_off(self, start: Start) -> None:
+        """So is going on after the connection was lost."""
+        rig = start(ROW)
+        rig.welcomed().cut(ConnectionLost("reset"))
+
+        assert self._last(rig).startswith("action: session | result: fail | client_id: 7 | error:")
+
+    def test_cut_off_while_a_pipe_is_silent(self, tmp_path: Path, start: Start) -> None:
+        """The end of the connection is noticed while bytes are waited for."""
+        os.mkfifo(tmp_path / "bets.csv")
+        rig = start(None)
+        rig.welcomed().say(frame("24", "0d", b"too late"))
+
+        assert self._last(rig).endswith("code: TIMEOUT | error: too late")
+
+    def test_not_a_central(self, start: Start) -> None:
+        """Something else that listens there is told from a central."""
+        rig = start(ROW)
+        rig.endpoint.accept().say(b"HTTP/1.1 400 Bad Request\r\n")
+
+        assert self._last(rig).endswith("error: 0x48 begins no frame of lottery/1")
+
+
+class TestSkipping:
+    """``skip_bad`` leaves bad rows out."""
+
+    def test_told(self, start: Start) -> None:
+        """Each row that is left out is told, and how many in the end."""
+        rig = start(ROW + FAR + ROW + b"\xff\n", skip_bad=True)
+        connection = rig.welcomed()
+        assert connection.said().startswith(batch_frame(0, ROW * 2))
+        connection.say(ack(2, ended=True), winners(0, 0, b""))
+
+        assert rig.status() == DONE
+        first, second = rig.log.told("skip_row")
+        assert f"file: {rig.settings.input} | line: 2 | field: birthdate | reason: must" in first
+        assert "line: 4 | field: first_name | reason: is not UTF-8 at byte 1" in second
+        assert rig.log.told("apuesta_enviada")[0].endswith("cantidad: 2 | skipped: 2")
+        assert rig.log.told("skip_rows") == []
+
+    def test_not_without_end(self, start: Start) -> None:
+        """Twenty are told in full, the others only counted."""
+        rig = start(FAR * 1000, skip_bad=True)
+        connection = rig.welcomed()
+        connection.say(ENDED_0, winners(0, 0, b""))
+
+        assert rig.status() == DONE
+        assert len(rig.log.told("skip_row")) == 20
+        assert rig.log.told("skip_rows")[0].endswith("cantidad: 1000")
+        warnings = [e for e in rig.log.events if e["log_level"].name == "warn"]
+        assert len(warnings) == 21

@@ -1,0 +1,187 @@
+"""``lottery agency``: its options, and the errand that it starts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agency_rig import NONCE, ROW, WELCOME, ack, batch_frame, frame, winners
+from test_agency_attempts import settings_of
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.interfaces import IReactorPluggableNameResolver
+from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
+from twisted.logger import globalLogPublisher
+from twisted.python import usage
+from zope.interface import implementer
+
+from lottery.agency.names import UnjoinedResolver
+from lottery.command import agency
+from lottery.errors import SettingsError
+
+
+@implementer(IReactorPluggableNameResolver)
+class NamingReactor(MemoryReactorClock):
+    """Notes who resolves names."""
+
+    resolver: object = None
+    nameResolver: object = None
+
+    def installNameResolver(self, resolver: object) -> object:
+        """Note it."""
+        self.resolver = resolver
+        return None
+
+
+class Beginner:
+    """Begins to log to observers, and ends it again."""
+
+    def __init__(self) -> None:
+        self.observers: list[Any] = []
+
+    def beginLoggingTo(self, observers: list[Any], redirectStandardIO: bool) -> None:
+        """What ``globalLogBeginner`` does, as often as there are tests."""
+        assert not redirectStandardIO
+        self.observers += observers
+        for observer in observers:
+            globalLogPublisher.addObserver(observer)
+
+
+@pytest.fixture
+def beginner(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Logging that ends with the test."""
+    beginner = Beginner()
+    monkeypatch.setattr(agency, "globalLogBeginner", beginner)
+    yield beginner
+    for observer in beginner.observers:
+        globalLogPublisher.removeObserver(observer)
+
+
+def _options(*words: str) -> agency.Options:
+    options = agency.Options()
+    options.parseOptions(list(words))
+    return options
+
+
+class TestOptions:
+    """What can be said on the command line."""
+
+    def test_all(self) -> None:
+        """Each option, before and behind the file."""
+        words = "--id 7 bets.csv --server central:5 --output won.csv --batch-size 10 --window 1"
+        more = "--retry-for 0 --skip-bad --log-level DEBUG --config agency.yaml"
+        options = _options(*words.split(), *more.split())
+
+        assert options["file"] == "bets.csv"
+        assert options["id"] == "7"
+        assert options["server"] == "central:5"
+        assert options["output"] == "won.csv"
+        assert (options["batch-size"], options["window"]) == ("10", "1")
+        assert (options["retry-for"], options["skip-bad"]) == ("0", 1)
+        assert (options["log-level"], options["config"]) == ("DEBUG", "agency.yaml")
+
+    def test_file_may_be_named_elsewhere(self) -> None:
+        """No file is not an error of the command line."""
+        assert _options("--id", "7")["file"] is None
+
+    def test_one_file(self) -> None:
+        """Two files are one too many."""
+        with pytest.raises(SettingsError, match="only one file can be sent, not 2"):
+            _options("a.csv", "b.csv")
+
+    def test_unknown(self) -> None:
+        """An option that does not exist is named."""
+        with pytest.raises(usage.UsageError, match="fast"):
+            _options("a.csv", "--fast")
+
+    @pytest.mark.parametrize(
+        ("words", "named"),
+        [
+            (["bets.csv"], "--id"),
+            (["bets.csv", "--id", "x"], "--id"),
+            (["bets.csv", "--id", "1", "--window", "0"], "--window"),
+            (["--id", "1"], "file of bets"),
+        ],
+    )
+    def test_settings_are_checked_before_anything_starts(
+        self, words: list[str], named: str
+    ) -> None:
+        """A setting that is missing or bad is named."""
+        with pytest.raises(SettingsError, match=named):
+            agency.run(_options(*words), io.StringIO(), {})
+
+    def test_help(self) -> None:
+        """The help says what comes when, and how it may end."""
+        text = str(agency.Options())
+
+        assert "FILE --id N [options]" in text
+        assert "Exit status 0" in text
+
+
+class TestEndpoint:
+    """How the central is reached."""
+
+    @pytest.mark.parametrize(
+        ("host", "kind"), [("127.0.0.1", TCP4ClientEndpoint), ("::1", TCP6ClientEndpoint)]
+    )
+    def test_addresses_are_not_resolved(self, host: str, kind: type, tmp_path: Path) -> None:
+        """An address needs no name server."""
+        reactor = NamingReactor()
+
+        endpoint = agency.endpoint_of(settings_of(tmp_path, host=host), reactor)
+        assert isinstance(endpoint, kind)
+        assert reactor.resolver is None
+
+    def test_names(self, tmp_path: Path) -> None:
+        """A name is resolved in threads that nobody waits for."""
+        reactor = NamingReactor()
+
+        endpoint = agency.endpoint_of(settings_of(tmp_path, host="central"), reactor)
+        assert isinstance(endpoint, HostnameEndpoint)
+        assert isinstance(reactor.resolver, UnjoinedResolver)
+
+
+class TestRun:
+    """The errand that is started."""
+
+    def test_errand(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beginner: Beginner
+    ) -> None:
+        """Settings, file, connection, log and status find together."""
+        bets, won, stdout = tmp_path / "bets.csv", tmp_path / "won.csv", io.StringIO()
+        bets.write_bytes(ROW)
+        reactor = NamingReactor()
+        monkeypatch.setattr(agency.os, "urandom", lambda count: NONCE[:count])
+
+        def run_until_done(start: Callable[[Any], Deferred[int]]) -> int:
+            statuses: list[int] = []
+            start(reactor).addCallback(statuses.append)
+            host, port, factory, timeout_seconds, _ = reactor.tcpClients[0]
+            assert (host, port, timeout_seconds) == ("127.0.0.1", 5, 30)
+            transport = StringTransportWithDisconnection()
+            transport.protocol = factory.buildProtocol(None)
+            transport.protocol.makeConnection(transport)
+            transport.protocol.dataReceived(WELCOME)
+            for _ in range(5):
+                reactor.advance(0)
+            end = frame("12", "0000000000000001", NONCE)
+            assert transport.value().endswith(batch_frame(0, ROW) + end)
+            transport.protocol.dataReceived(ack(1, ended=True) + winners(1, 0, ROW))
+            return statuses[0]
+
+        monkeypatch.setattr(agency, "run_until_done", run_until_done)
+        words = [str(bets), "--server", "127.0.0.1:5", "--output", str(won)]
+
+        assert agency.run(_options(*words), stdout, {"AGENCY_ID": "7"}) == 0
+        assert won.read_bytes() == ROW
+        lines = stdout.getvalue().splitlines()
+        assert [line.split(" | ")[0].split("action: ")[1] for line in lines] == [
+            "config",
+            "connect",
+            "apuesta_enviada",
+            "consulta_ganadores",
+        ]
+        assert all(line[20:29] == "INFO     " for line in lines)

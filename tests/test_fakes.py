@@ -1,0 +1,325 @@
+"""The fakes do what the true ones do, and show a mistake that those would hide."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from fakes import FakeChild, FakeWriterReactor, MemoryLog, WorkingChild
+from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
+from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import LogEvent, LogLevel
+from twisted.python.failure import Failure
+from zope.interface.verify import verifyObject
+
+from lottery.ledger.segment import Records
+from lottery.writer.pipe import Answer, Order, PipeReader, PipeRecord, pack, pack_open
+
+FDS: dict[int, int | str] = {0: "w", 1: "r", 2: "r", 3: "r"}
+
+
+class Parent(ProcessProtocol):
+    """A parent that takes notes."""
+
+    def __init__(self) -> None:
+        self.pids: list[int | None] = []
+        self.heard: list[tuple[int, bytes]] = []
+        self.lost: list[int] = []
+        self.reasons: list[Failure] = []
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.pids.append(self.transport.pid)
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        self.heard.append((childFD, data))
+
+    def childConnectionLost(self, childFD: int) -> None:
+        self.lost.append(childFD)
+
+    def processExited(self, reason: Failure) -> None:
+        self.reasons.append(reason)
+
+    def processEnded(self, reason: Failure) -> None:
+        self.reasons.append(reason)
+
+
+def child_of(reactor: FakeWriterReactor, parent: Parent, *args: str) -> FakeChild:
+    """Start a child as a writer is started."""
+    return reactor.spawnProcess(parent, "/bin/true", args, None, childFDs=FDS)
+
+
+def test_log_keeps_lines() -> None:
+    """A line is kept as text and in parts; below the level it is dropped as ever."""
+    log = MemoryLog("INFO")
+    log("connect", "success", port=12345, ip="::1")
+    log("connect", "in_progress", LogLevel.debug)
+    log("writer", "fail", LogLevel.error)
+    assert log.lines == [
+        r"action: connect | result: success | port: 12345 | ip: \x3a\x3a1",
+        "action: writer | result: fail",
+    ]
+    assert log.actions == [
+        {
+            "level": "INFO",
+            "action": "connect",
+            "result": "success",
+            "port": "12345",
+            "ip": r"\x3a\x3a1",
+        },
+        {"level": "ERROR", "action": "writer", "result": "fail"},
+    ]
+    assert log.of("writer") == [{"level": "ERROR", "result": "fail"}]
+    assert log.of("sorteo") == []
+    log.clear()
+    assert not log.lines
+    assert not log.actions
+
+
+def test_log_shows_failures_to_all(logged_failures: list[LogEvent]) -> None:
+    """A failure that is logged in memory still fails the test that does not expect it."""
+    log = MemoryLog()
+    error = ValueError("nobody foresaw this")
+    log.failure("it went wrong", Failure(error))
+    assert log.failures == [("it went wrong", error)]
+    assert [event["log_failure"].value for event in logged_failures] == [error]
+    logged_failures.clear()
+
+
+def test_reactor_has_the_faces_of_a_reactor() -> None:
+    """It is a clock and starts processes."""
+    reactor = FakeWriterReactor()
+    verifyObject(IReactorProcess, reactor)
+    verifyObject(IReactorTime, reactor)
+
+
+def test_reactor_records_a_start() -> None:
+    """What a child was started with is kept, and its parent knows its pid at once."""
+    reactor, parent = FakeWriterReactor(), Parent()
+    child = child_of(reactor, parent, "true", "x")
+    assert reactor.children == [child]
+    assert child.executable == "/bin/true"
+    assert child.args == ("true", "x")
+    assert child.env is None
+    assert child.child_fds == FDS
+    assert child.protocol is parent
+    assert parent.transport is child
+    assert parent.pids == [1001]
+    assert child_of(reactor, Parent()).pid == 1002
+    verifyObject(IProcessTransport, child)
+
+
+def test_reactor_has_the_usual_fds() -> None:
+    """Without a word about fds a child has the three of every process."""
+    child = FakeWriterReactor().spawnProcess(Parent(), "/bin/true")
+    assert child.child_fds == {0: "w", 1: "r", 2: "r"}
+
+
+def test_reactor_refuses_once() -> None:
+    """A start can be made to fail; the next one succeeds."""
+    reactor = FakeWriterReactor()
+    reactor.refusal = OSError("no more processes")
+    with pytest.raises(OSError, match="no more processes"):
+        child_of(reactor, Parent())
+    assert reactor.children == []
+    child_of(reactor, Parent())
+
+
+def test_child_shows_orders() -> None:
+    """Orders are shown whole, each once, however they were cut."""
+    child = child_of(FakeWriterReactor(), Parent())
+    opening = pack_open(7, 3, 9)
+    child.writeToChild(0, opening[:5])
+    assert child.orders() == []
+    child.write(opening[5:])
+    child.writeSequence([pack(Order.CLOSE, 7), pack(Order.CLOSE, 8)[:3]])
+    assert child.orders() == [
+        PipeRecord(Order.OPEN, 7, 9, 0, b"\0\0\0\x03"),
+        PipeRecord(Order.CLOSE, 7, 0, 0, b""),
+    ]
+    assert child.orders() == []
+    assert child.sent == len(opening) + 19 + 3
+    assert child.taken() == pack(Answer.TAKEN, 0, child.sent)
+
+
+def test_child_speaks() -> None:
+    """Answers, lines and other bytes reach the parent by the fd that they were sent on."""
+    parent = Parent()
+    child = child_of(FakeWriterReactor(), parent)
+    child.answer(b"a")
+    child.print_line(2, b"b")
+    child.say(1, b"c")
+    assert parent.heard == [(3, b"a"), (2, b"b\n"), (1, b"c")]
+    with pytest.raises(AssertionError, match="does not read"):
+        child.say(0, b"d")
+
+
+def test_child_hangs_up() -> None:
+    """A child may close an fd and live; it cannot speak there any more, nor hear."""
+    parent = Parent()
+    child = child_of(FakeWriterReactor(), parent)
+    child.hang_up(3)
+    child.hang_up(0)
+    assert parent.lost == [3, 0]
+    assert not child.ended
+    with pytest.raises(AssertionError, match="not open"):
+        child.answer(b"a")
+    with pytest.raises(AssertionError, match="not open"):
+        child.hang_up(3)
+    with pytest.raises(KeyError):
+        child.writeToChild(0, b"a")
+
+
+def test_child_is_closed_by_its_parent() -> None:
+    """A close is noted once, and closing twice is allowed; writing behind it is not."""
+    child = child_of(FakeWriterReactor(), Parent())
+    child.closeStdin()
+    child.closeChildFD(0)
+    child.closeChildFD(17)
+    assert child.closed == [0]
+    with pytest.raises(AssertionError, match="closed by its parent"):
+        child.writeToChild(0, b"a")
+    child.closeStdout()
+    child.closeStderr()
+    assert child.closed == [0, 1, 2]
+    with pytest.raises(AssertionError, match="does not read"):
+        child.writeToChild(3, b"a")
+    other = child_of(FakeWriterReactor(), Parent())
+    other.loseConnection()
+    assert other.closed == [0, 1, 2]
+    assert other.getPeer() == other.getHost()
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_child_ends(status: int) -> None:
+    """All fds are lost, then the parent hears how it ended; nothing goes any more."""
+    parent = Parent()
+    child = child_of(FakeWriterReactor(), parent)
+    child.hang_up(2)
+    child.end(status)
+    assert parent.lost == [2, 0, 1, 3]
+    assert child.ended
+    assert child.pid is None
+    exited, ended = parent.reasons
+    assert exited is ended
+    assert isinstance(ended.value, ProcessTerminated if status else ProcessDone)
+    assert ended.value.exitCode == status
+    assert ended.value.signal is None
+    with pytest.raises(ProcessExitedAlready):
+        child.signalProcess("KILL")
+    with pytest.raises(KeyError):
+        child.writeToChild(0, b"a")
+    with pytest.raises(AssertionError, match="not open"):
+        child.answer(b"a")
+    with pytest.raises(AssertionError, match="once"):
+        child.end()
+
+
+def test_child_dies() -> None:
+    """A signal is only noted; it is the test that lets the child die, by any signal."""
+    parent = Parent()
+    child = child_of(FakeWriterReactor(), parent)
+    child.signalProcess("KILL")
+    assert child.signals == ["KILL"]
+    assert not child.ended
+    child.die(15)
+    assert parent.reasons[-1].value.exitCode is None
+    assert parent.reasons[-1].value.signal == 15
+
+
+def test_end_all() -> None:
+    """Whatever is left over can be ended at once."""
+    reactor = FakeWriterReactor()
+    first, second = Parent(), Parent()
+    child_of(reactor, first).end()
+    child_of(reactor, second)
+    reactor.end_all()
+    assert [len(parent.reasons) for parent in (first, second)] == [2, 2]
+    assert all(child.ended for child in reactor.children)
+
+
+class Rig:
+    """A working child and its parent."""
+
+    def __init__(self, path: Path) -> None:
+        self.parent = Parent()
+        self.reactor = FakeWriterReactor(real=True)
+        child = child_of(self.reactor, self.parent, "python", str(path), "1")
+        assert isinstance(child, WorkingChild)
+        self.child = child
+
+    def answers(self) -> list[PipeRecord]:
+        """What the child has answered since the last time."""
+        heard, self.parent.heard = self.parent.heard, []
+        assert all(fd == 3 for fd, _ in heard)
+        return PipeReader().feed(b"".join(data for _, data in heard))
+
+
+def test_working_child_stores(tmp_path: Path) -> None:
+    """It stores in a true segment what it was ordered to, and answers as a child does."""
+    path = tmp_path / "segment-0001.log"
+    rig = Rig(path)
+    assert rig.child.segment == path
+    assert path.stat().st_size == 0
+    assert not rig.child.work()
+    opening = pack_open(1, 5, 0)
+    batch = pack(Order.ROWS, 1, 0, 1, b"Ana,Gil,1,2000-01-01,7\n")
+    rig.child.writeToChild(0, opening + batch + batch[:4])
+    rig.reactor.work()
+    assert rig.answers() == [
+        PipeRecord(Answer.STORED, 1, 1, 1, b"\0\x01"),
+        PipeRecord(Answer.TAKEN, 0, len(opening + batch), 0, b""),
+    ]
+    data = path.read_bytes()
+    (record,) = Records(data)
+    assert data[record.offset :] == b"5,Ana,Gil,1,2000-01-01,7\n"
+    rig.child.writeToChild(0, batch[4:])
+    rig.child.work()
+    refused, taken = rig.answers()
+    assert refused.kind == Answer.REFUSED
+    assert taken.place == rig.child.sent
+    rig.child.closeChildFD(0)
+    rig.reactor.work()
+    assert rig.child.ended
+    assert isinstance(rig.parent.reasons[-1].value, ProcessDone)
+
+
+def test_working_child_can_be_stopped_and_killed(tmp_path: Path) -> None:
+    """A stopped child does nothing, a killed one dies when it is told to work, frees its file."""
+    rig = Rig(tmp_path / "segment")
+    fds = len(os.listdir("/proc/self/fd"))
+    rig.child.stopped = True
+    rig.child.writeToChild(0, pack_open(1, 5, 0))
+    rig.reactor.work()
+    assert rig.answers() == []
+    rig.child.signalProcess("KILL")
+    rig.reactor.work()
+    assert not rig.child.ended
+    rig.child.stopped = False
+    rig.reactor.work()
+    assert rig.child.ended
+    assert rig.parent.reasons[-1].value.signal == 9
+    assert not rig.child.work()
+    assert len(os.listdir("/proc/self/fd")) == fds - 1
+
+
+def test_work_goes_on_while_there_is_work(tmp_path: Path) -> None:
+    """An answer that brings new orders, or a new child, is followed up in the same call."""
+    rig = Rig(tmp_path / "segment-1")
+    later = Parent()
+
+    def hear(childFD: int, data: bytes) -> None:
+        if rig.child.sent < 100:
+            rig.child.writeToChild(0, pack(Order.CLOSE, 9))
+        elif len(rig.reactor.children) == 1:
+            other = child_of(rig.reactor, later, "python", str(tmp_path / "segment-2"), "1")
+            other.writeToChild(0, pack(Order.CLOSE, 9))
+
+    rig.parent.childDataReceived = hear
+    rig.child.writeToChild(0, pack(Order.CLOSE, 9))
+    rig.reactor.work()
+    assert rig.child.sent == 114
+    assert later.heard == [(3, pack(Answer.TAKEN, 0, 19))]
+    rig.reactor.end_all()

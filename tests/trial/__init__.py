@@ -1,0 +1,1 @@
+"""Tests for ``python -m twisted.trial tests.trial``; pytest never collects them."""
