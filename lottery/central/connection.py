@@ -42,6 +42,7 @@ class Connection:
         self.transport = transport
         self._clock = clock
         self._grace: IDelayedCall | None = None
+        self._gone = False
         self.leaving = False
         self.peer_closed = False
         self.overdue = False
@@ -72,6 +73,8 @@ class Connection:
     def leave(self, last_words: bytes = b"") -> None:
         """Say the last words and wait, for a while, until the peer closes."""
         self.leaving = True
+        if self._gone:
+            return
         # As long as a producer is registered, a transport waits for what it has to say.
         self.transport.unregisterProducer()
         if last_words:
@@ -95,8 +98,8 @@ class Connection:
         self.transport.loseConnection()
 
     def lost(self) -> None:
-        """Note that the connection is no more."""
-        self.leaving = True
+        """Note that the connection is no more: nothing can be said, or shut, any more."""
+        self._gone = True
         if self._grace is not None and self._grace.active():
             self._grace.cancel()
 

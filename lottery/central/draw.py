@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import Protocol as Interface
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
@@ -19,8 +19,15 @@ from lottery.wire.decoder import PAYLOAD_LIMIT
 from lottery.wire.messages import DrawState, Hello, Welcome
 from lottery.writer.pool import WriterPool
 
-if TYPE_CHECKING:
-    from lottery.central.session import AgencySession
+
+class Participant(Interface):
+    """What a draw asks of the session that has a place in it."""
+
+    def fail(self, code: Code, sentence: str) -> None:
+        """Tell the agency why it is left out, and leave."""
+
+    def deliver(self, draw: int, number: int, rows: Sequence[bytes]) -> Deferred[str]:
+        """Tell the agency its winning rows; fires with why that failed, if it did."""
 
 
 class LeftOut(Exception):
@@ -51,7 +58,7 @@ class Place:
     def __init__(self) -> None:
         self.agency: int | None = None
         self.dialect = ""
-        self.session: AgencySession | None = None
+        self.session: Participant | None = None
         self.decided = False
         self.outcome: Deferred[int] = Deferred()
 
@@ -112,7 +119,7 @@ class Draw:
         outcomes = DeferredList([place.outcome for place in self.places], consumeErrors=True)
         self.outcomes: Deferred[list[Success]] = outcomes.addCallback(self._decide)
 
-    def place_of(self, hello: Hello, session: AgencySession) -> Place:
+    def place_of(self, hello: Hello, session: Participant) -> Place:
         """Give an agency that says who it is its place.
 
         :raises RemoteProtocolError: CLOSED, FULL, TAKEN, LEFT_OUT, or SEQ if it has been
@@ -152,7 +159,7 @@ class Draw:
             silence=min(ceil(silence_seconds), 0xFFFFFFFF),
         )
 
-    def next_place(self, session: AgencySession) -> Place:
+    def next_place(self, session: Participant) -> Place:
         """Give a classic agency, which cannot say who it is, the next number.
 
         :raises RemoteProtocolError: CLOSED or FULL.
@@ -166,7 +173,7 @@ class Draw:
         for place in self.places:
             place.fail(Abandoned())
 
-    def _take(self, agency: int, session: AgencySession) -> Place:
+    def _take(self, agency: int, session: Participant) -> Place:
         if self.closed:
             raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more bets")
         if len(self._taken) == len(self.places):

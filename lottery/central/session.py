@@ -99,13 +99,13 @@ class AgencySession(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone; what is decided of the agency's part stays decided."""
         self._silence.stop()
-        if not self._connection.leaving and self._conversation.state not in _ALL_SENT:
-            self._cut_off("the connection was lost")
         self._connection.lost()
-        if self._connection.overdue:
-            self._finish_delivery("it did not close the connection")
-        else:
-            self._finish_delivery("" if self._all_told else "the connection was lost")
+        if self._conversation.state in _ALL_SENT:
+            self._connection.leave()
+        elif not self._connection.leaving:
+            self._cut_off("the connection was lost")
+        in_peace = self._all_told and not self._connection.overdue
+        self._finish_delivery("" if in_peace else "the connection was lost")
         self.factory.closed(self)
 
     # From bytes to messages.
@@ -124,7 +124,7 @@ class AgencySession(Protocol):
     def _hear(self, message: Message) -> None:
         match message:
             case Batch(first, count, rows):
-                seat = self._seated()
+                seat = cast(Seat, self._seat)  # the table of states lets HELLO come first
                 seat.rows(first, count, rows)
                 self._wait_for_room(seat)
             case ClassicBatch(payload):
@@ -134,11 +134,13 @@ class AgencySession(Protocol):
             case Hello():
                 self._begin(message)
             case End(total, nonce):
-                self._seated().end(total, nonce)
+                cast(Seat, self._seat).end(total, nonce)
             case ClassicEnd():
                 (self._seat or self._begin_classic()).end(None, b"")
             case Received():
-                self._delivered(message)
+                cast(Delivery, self._delivery).check(message)
+                self._finish_delivery("")
+                self._leave()
 
     def _begin(self, hello: Hello) -> None:
         draw = self.factory.open_draw
@@ -159,10 +161,6 @@ class AgencySession(Protocol):
         except OSError as error:
             self.factory.log("writer", "fail", LogLevel.error, error=f"none can start, {error}")
             raise RemoteProtocolError(Code.STORAGE, "the central cannot store now") from error
-        return self._seat
-
-    def _seated(self) -> Seat:
-        assert self._seat is not None, "the table of states lets no batch in before a HELLO"
         return self._seat
 
     # What the writer says.
@@ -237,12 +235,6 @@ class AgencySession(Protocol):
         Telling(self._connection.transport, words, self._silence.moved, self._told)
         return delivery.done
 
-    def _delivered(self, received: Received) -> None:
-        assert self._delivery is not None, "the table of states lets nobody in before winners"
-        self._delivery.check(received)
-        self._delivery.finish("")
-        self._leave()
-
     def fail(self, code: Code, sentence: str) -> None:
         """Tell the agency why it is over, leave it out if it has a part, and leave."""
         self._part(code, sentence, self._speech.error(code, sentence))
@@ -250,7 +242,8 @@ class AgencySession(Protocol):
     def stop(self) -> None:
         """Read no more: the central is being stopped."""
         self._stopping = self._waiting = True
-        self._connection.pause()
+        if not self._connection.leaving:  # who leaves has to see that the peer closes
+            self._connection.pause()
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -317,8 +310,9 @@ class AgencySession(Protocol):
         return self._speech.encode(message)
 
     def _silence_clock(self, limit_seconds: float) -> SilenceClock:
-        clock = self.factory.reactor
-        return SilenceClock(clock, limit_seconds, self._is_peers_turn, self._too_silent)
+        return SilenceClock(
+            self.factory.reactor, limit_seconds, self._is_peers_turn, self._too_silent
+        )
 
     def _is_peers_turn(self) -> bool:
         if self._waiting:

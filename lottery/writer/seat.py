@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from lottery.writer.pipe import Order, Refusal, pack
 
-if TYPE_CHECKING:
-    from lottery.writer.process import Writer
+
+class OrderTaker(Interface):
+    """What a seat asks of the writer it is at."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the budget is used up."""
+
+    def send(self, order: bytes) -> None:
+        """Hand an order on."""
+
+    def wait(self, seat: Seat) -> None:
+        """Put a seat at the end of the line for room."""
+
+    def leave(self, seat: Seat, number: int) -> None:
+        """Forget a seat."""
 
 
 class WriterClient(Interface):
@@ -37,7 +50,7 @@ class Seat:
     :ivar in_hand: how many batches and ENDs were handed on and are not yet answered.
     """
 
-    def __init__(self, writer: Writer, number: int, client: WriterClient) -> None:
+    def __init__(self, writer: OrderTaker, number: int, client: WriterClient) -> None:
         self._writer = writer
         self._number = number
         self.client = client
