@@ -35,6 +35,7 @@ class Acknowledgements:
         self._batches = 0
         self._next_index = 0
         self._ended = False
+        self._owing = False
         self._paused = False
         self._finished = False
         transport.registerProducer(self, True)
@@ -43,12 +44,14 @@ class Acknowledgements:
         """Owe the acknowledgement of so many more batches, up to an index."""
         self._batches += batches
         self._next_index = next_index
+        self._owing = True
         self._write()
 
     def ended(self, total: int) -> None:
         """Owe the acknowledgement of the END."""
         self._next_index = total
         self._ended = True
+        self._owing = True
         self._write()
 
     def finish(self) -> None:
@@ -57,14 +60,13 @@ class Acknowledgements:
             return
         self._finished = True
         self._transport.unregisterProducer()
-        if self._paused and (self._batches or self._ended):
-            self.resumeProducing()
+        self.resumeProducing()
 
     def _write(self) -> None:
-        if self._paused:
+        if self._paused or not self._owing:
             return
         words = self._speech.acknowledgement(self._batches, self._next_index, self._ended)
-        self._batches = 0
+        self._batches, self._owing = 0, False
         if words:
             self._transport.write(words)
 
@@ -75,8 +77,7 @@ class Acknowledgements:
     def resumeProducing(self) -> None:
         """Write what is owed: the agency reads again."""
         self._paused = False
-        if self._batches or self._ended:
-            self._write()
+        self._write()
 
     def stopProducing(self) -> None:
         """Owe nothing any more: the agency is gone."""

@@ -26,15 +26,7 @@ from lottery.central.speech import CLASSIC, LOTTERY1, CannotSay, Speech
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder
-from lottery.wire.messages import (
-    Batch,
-    ClassicBatch,
-    ClassicEnd,
-    End,
-    Hello,
-    Message,
-    Received,
-)
+from lottery.wire.messages import Batch, ClassicBatch, ClassicEnd, End, Hello, Message, Received
 from lottery.wire.states import Conversation, State
 from lottery.writer.pipe import Refusal
 from lottery.writer.seat import Seat

@@ -162,9 +162,9 @@ class Writer(ProcessProtocol):
         self._move_line()
 
     def childConnectionLost(self, childFD: int) -> None:
-        """Without its orders or its answers a child is of no use any more."""
+        """End a child that lives on without its orders or its answers: it is of no use."""
         if childFD == ANSWERS_FD or (childFD == ORDERS_FD and not self._closing):
-            self.usable = False
+            self.kill()
 
     def processEnded(self, reason: Failure) -> None:
         """Tell the sessions that are still seated, and whoever waits for the end."""

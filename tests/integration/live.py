@@ -313,7 +313,7 @@ class LiveCentral(LiveProcess):
     def arrived(self, agency: int, *, draw: int = 1) -> int:
         """Wait until an agency has its place, for the ``draw``-th time; gives its port."""
         line = self.wait_for(
-            rf"accept_connections \| result: success \| ip: \S+ \| port: (\d+) \| agency: {agency} ",
+            rf"accept_connections \| result: success .* port: (\d+) \| agency: {agency} ",
             count=draw,
         )
         return int(line[1])
@@ -328,6 +328,11 @@ class LiveCentral(LiveProcess):
             with Peer(self.port) as peer:
                 peer.send(b"\x00")
                 assert peer.rest()
+
+    def stop_child(self, pid: int) -> None:
+        """Make a writer stand still (SIGSTOP)."""
+        assert pid in self.children
+        os.kill(pid, signal.SIGSTOP)
 
     def bets_csv(self, draw: int) -> bytes:
         """The sealed list of a draw."""

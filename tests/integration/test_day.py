@@ -303,26 +303,26 @@ def test_forms_of_input(tmp_path: Path, day: dict[int, list[str]]) -> None:
 
 def test_a_full_draw(tmp_path: Path) -> None:
     """One agency too many is refused, and comes into the next draw."""
-    with LiveCentral(tmp_path, "--agencies", 1) as central:
-        with (
-            ClassicAgency(central.port) as inside,
-            ClassicAgency(central.port) as outside,
-            Lottery1Agency(central.port) as beyond,
-        ):
-            inside.upload([batches_of(made_up(1), 1)[0]], 1)
-            outside.batch(made_up(1))
-            outside.refused()
-            beyond.send(bytes.fromhex("10 0011 01 00000009 00000000 0000000000000000"))
-            code, sentence = beyond.error()
-            assert code == "FULL"
-            assert "1 place" in sentence
-            file = tmp_path / "patient.csv"
-            file.write_text("\n".join(made_up(2, number=7574)))
-            with LiveAgency(tmp_path, central.port, 9, file, "--log-level", "DEBUG") as patient:
-                patient.wait_for(r"action: connect \| result: in_progress")
-                inside.end()
-                assert inside.winners() == []
-                inside.close()
-                assert patient.wait() == 0
-                assert patient.winners() == made_up(2, number=7574)
-                patient.wait_for(r"connect \| result: success .* draw: 2")
+    with (
+        LiveCentral(tmp_path, "--agencies", 1) as central,
+        ClassicAgency(central.port) as inside,
+        ClassicAgency(central.port) as outside,
+        Lottery1Agency(central.port) as beyond,
+    ):
+        inside.upload([batches_of(made_up(1), 1)[0]], 1)
+        outside.batch(made_up(1))
+        outside.refused()
+        beyond.send(bytes.fromhex("10 0011 01 00000009 00000000 0000000000000000"))
+        code, sentence = beyond.error()
+        assert code == "FULL"
+        assert "1 place" in sentence
+        file = tmp_path / "patient.csv"
+        file.write_text("\n".join(made_up(2, number=7574)))
+        with LiveAgency(tmp_path, central.port, 9, file, "--log-level", "DEBUG") as patient:
+            patient.wait_for(r"action: connect \| result: in_progress")
+            inside.end()
+            assert inside.winners() == []
+            inside.close()
+            assert patient.wait() == 0
+            assert patient.winners() == made_up(2, number=7574)
+            patient.wait_for(r"connect \| result: success .* draw: 2")

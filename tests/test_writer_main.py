@@ -1,0 +1,139 @@
+"""``lottery.writer.__main__``: how a child starts, without becoming one ourselves."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import lottery.writer.__main__ as main_module
+from lottery.writer.__main__ import main, today
+from lottery.writer.child import GROUP_BYTES
+from lottery.writer.pipe import Exit
+
+
+class Calls:
+    """What ``main`` would have done to this process."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[object, ...]] = []
+        self.pipe_error: OSError | None = None
+
+    def signal(self, number: int, action: object) -> None:
+        self.made.append(("signal", number, action))
+
+    def prctl(self, option: int, value: int) -> int:
+        self.made.append(("prctl", option, value))
+        return 0
+
+    def fcntl(self, *arguments: int) -> None:
+        self.made.append(("fcntl", *arguments))
+        if self.pipe_error:
+            raise self.pipe_error
+
+    def serve(self, *arguments: object) -> Exit:
+        self.made.append(("serve", *arguments))
+        return Exit.DISK
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Keep this process as it is."""
+    noted = Calls()
+    # Its own names only: the reactor that runs the tests sets signals, too.
+    for module, name, fake in (
+        (signal, "signal", noted.signal),
+        (ctypes, "CDLL", lambda _: noted),
+        (fcntl, "fcntl", noted.fcntl),
+    ):
+        double = SimpleNamespace(**vars(module) | {name: fake})
+        monkeypatch.setattr(main_module, module.__name__, double)
+    monkeypatch.setattr(main_module, "serve", noted.serve)
+    return noted
+
+
+READY = [
+    ("signal", signal.SIGINT, signal.SIG_IGN),
+    ("signal", signal.SIGTERM, signal.SIG_IGN),
+    ("prctl", 1, signal.SIGKILL),
+]
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["segment"], ["segment", "x"], ["segment", "-1"], ["segment", "1", "2"]]
+)
+def test_bad_arguments(
+    calls: Calls, capsys: pytest.CaptureFixture[str], arguments: Sequence[str]
+) -> None:
+    """Somebody who starts a writer by hand is told so; nothing is done."""
+    assert main(arguments) is Exit.USAGE
+    assert capsys.readouterr().err == "a writer is started by the central: SEGMENT PARENT\n"
+    assert calls.made == []
+
+
+def test_serves_its_parent(calls: Calls) -> None:
+    """It gets ready first, then checks that the parent is there, then serves it."""
+    assert main(["segment", str(os.getppid())]) is Exit.DISK
+    assert calls.made == [
+        *READY,
+        ("fcntl", 0, fcntl.F_SETPIPE_SZ, GROUP_BYTES),
+        ("serve", 0, 3, "segment", today),
+    ]
+
+
+def test_smaller_pipe_is_no_error(calls: Calls) -> None:
+    """Where the kernel gives no larger pipe, it serves with what it has."""
+    calls.pipe_error = PermissionError()
+    assert main(["segment", str(os.getppid())]) is Exit.DISK
+    assert calls.made[-1][0] == "serve"
+
+
+def test_parent_that_is_gone(calls: Calls) -> None:
+    """A parent that died before the kernel could be asked to take us along is not outlived."""
+    assert main(["segment", str(os.getppid() + 1)]) is Exit.ORDERS
+    assert calls.made == READY
+
+
+def test_today_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day does not depend on where the central stands."""
+
+    class Watch(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            assert tz is UTC
+            return datetime(2026, 3, 17, 23, 59, tzinfo=UTC)
+
+    monkeypatch.setattr(main_module, "datetime", Watch)
+    assert today() == date(2026, 3, 17)
+
+
+def test_run_as_a_module(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The status of ``main`` is that of the process."""
+    monkeypatch.setattr(sys, "argv", ["lottery.writer"])
+    monkeypatch.delitem(sys.modules, "lottery.writer.__main__")
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("lottery.writer", run_name="__main__")
+    assert end.value.code == Exit.USAGE
+    assert "SEGMENT PARENT" in capsys.readouterr().err
+
+
+def test_started_by_somebody_else(tmp_path: Path) -> None:
+    """A true process whose parent is another one makes no segment and ends at once."""
+    segment = tmp_path / "segment-0001.log"
+    command = [sys.executable, "-P", "-m", "lottery.writer", str(segment), str(os.getppid())]
+    result = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert result.returncode == Exit.ORDERS
+    assert result.stdout == result.stderr == b""
+    assert not segment.exists()

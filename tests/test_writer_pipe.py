@@ -1,0 +1,182 @@
+"""``lottery.writer.pipe``: the records on the pipes, to the byte, however they are cut."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lottery.errors import Code
+from lottery.writer.pipe import (
+    HEADER_BYTES,
+    Answer,
+    Exit,
+    Order,
+    PipeReader,
+    PipeRecord,
+    Refusal,
+    agency_of,
+    pack,
+    pack_open,
+    pack_refusal,
+    refusal_of,
+)
+
+ROW = b"Ana,Gil,1,2000-01-01,7\n"
+SEQ = Refusal(Code.SEQ, False, 7, 0, 0, "bet 7 is next", 3)
+FIELD = Refusal(Code.FIELD, True, 2**40, 258, 5, "must be ñ", 65535)
+
+# What makes a record, its bytes, and what comes out at the other end.
+TABLE = [
+    (
+        pack_open(1, 5, 3),
+        "01 00000001 0000000000000003 0000 00000004 00000005",
+        PipeRecord(Order.OPEN, 1, 3, 0, b"\0\0\0\x05"),
+    ),
+    (
+        pack(Order.CLASSIC, 2, body=b"a,"),
+        "02 00000002 0000000000000000 0000 00000002 612c",
+        PipeRecord(Order.CLASSIC, 2, 0, 0, b"a,"),
+    ),
+    (
+        pack(Order.ROWS, 2**32 - 1, 2**64 - 1, 65535, ROW),
+        "03 ffffffff ffffffffffffffff ffff 00000017 416e612c47696c2c312c323030302d30312d30312c370a",
+        PipeRecord(Order.ROWS, 2**32 - 1, 2**64 - 1, 65535, ROW),
+    ),
+    (
+        pack(Order.END, 3, 9, True, b"\xaa"),
+        "04 00000003 0000000000000009 0001 00000001 aa",
+        PipeRecord(Order.END, 3, 9, 1, b"\xaa"),
+    ),
+    (
+        pack(Order.CLOSE, 256),
+        "05 00000100 0000000000000000 0000 00000000",
+        PipeRecord(Order.CLOSE, 256, 0, 0, b""),
+    ),
+    (
+        pack(Answer.STORED, 1, 12, 2, b"\0\x0a\0\x02"),
+        "0b 00000001 000000000000000c 0002 00000004 000a0002",
+        PipeRecord(Answer.STORED, 1, 12, 2, b"\0\x0a\0\x02"),
+    ),
+    (
+        pack_refusal(1, SEQ),
+        "0c 00000001 0000000000000007 0003 00000012 05 00 0000 00 6265742037206973206e657874",
+        PipeRecord(Answer.REFUSED, 1, 7, 3, b"\x05\0\0\0\0bet 7 is next"),
+    ),
+    (
+        pack_refusal(9, FIELD),
+        "0c 00000009 0000010000000000 ffff 0000000f 08 01 0102 05 6d75737420626520c3b1",
+        PipeRecord(Answer.REFUSED, 9, 2**40, 65535, b"\x08\x01\x01\x02\x05must be \xc3\xb1"),
+    ),
+    (
+        pack(Answer.ENDED, 1, 3),
+        "0d 00000001 0000000000000003 0000 00000000",
+        PipeRecord(Answer.ENDED, 1, 3, 0, b""),
+    ),
+    (
+        pack(Answer.TAKEN, 0, 70000),
+        "0e 00000000 0000000000011170 0000 00000000",
+        PipeRecord(Answer.TAKEN, 0, 70000, 0, b""),
+    ),
+]
+ALL = b"".join(data for data, _, _ in TABLE)
+RECORDS = [record for _, _, record in TABLE]
+
+
+@pytest.mark.parametrize(("data", "text", "record"), TABLE)
+def test_record_to_the_byte(data: bytes, text: str, record: PipeRecord) -> None:
+    """The header is of 19 bytes, the body follows; whole, byte by byte and with a tail."""
+    assert data.hex() == text.replace(" ", "")
+    assert len(data) == HEADER_BYTES + len(record.body)
+    assert PipeReader().feed(data) == [record]
+    reader = PipeReader()
+    pieces = [reader.feed(data[at : at + 1]) for at in range(len(data))]
+    assert pieces == [[]] * (len(data) - 1) + [[record]]
+    assert reader.unread == 0
+    assert reader.feed(data + data[:-1]) == [record]
+    assert reader.unread == len(data) - 1
+    assert reader.feed(data[-1:]) == [record]
+    assert reader.unread == 0
+
+
+@given(st.lists(st.integers(0, len(ALL))))
+def test_any_cuts_give_the_same_records(cuts: list[int]) -> None:
+    """Where the pipe cuts does not matter, and the unread bytes are counted exactly."""
+    reader, found, start = PipeReader(), [], 0
+    for cut in [*sorted(cuts), len(ALL)]:
+        found += reader.feed(ALL[start:cut])
+        whole = sum(HEADER_BYTES + len(record.body) for record in found)
+        assert reader.unread == cut - whole
+        start = cut
+    assert found == RECORDS
+
+
+@given(
+    st.tuples(
+        st.integers(0, 255),
+        st.integers(0, 2**32 - 1),
+        st.integers(0, 2**64 - 1),
+        st.integers(0, 65535),
+        st.binary(max_size=100),
+    )
+)
+def test_round_trip(fields: tuple[int, int, int, int, bytes]) -> None:
+    """Whatever one side says the other one hears."""
+    assert PipeReader().feed(pack(*fields)) == [PipeRecord(*fields)]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1))
+def test_agency_of_an_opening(agency: int, next_index: int) -> None:
+    """The order that begins a session brings the agency and its next bet."""
+    (order,) = PipeReader().feed(pack_open(1, agency, next_index))
+    assert agency_of(order) == agency
+    assert order.place == next_index
+
+
+@given(
+    st.builds(
+        Refusal,
+        code=st.sampled_from(Code),
+        again=st.booleans(),
+        expected=st.integers(0, 2**64 - 1),
+        row=st.integers(0, 65535),
+        field=st.integers(0, 255),
+        sentence=st.text(st.characters(codec="utf-8")),
+        bets=st.integers(0, 65535),
+    )
+)
+def test_refusals_round_trip(refusal: Refusal) -> None:
+    """A refusal arrives as it was, its code as a code."""
+    (answer,) = PipeReader().feed(pack_refusal(4, refusal))
+    assert refusal_of(answer) == refusal
+    assert isinstance(refusal_of(answer).code, Code)
+    assert answer.session == 4
+
+
+def test_refusal_of_very_many_bets() -> None:
+    """A number of bets beyond the field is cut, not an error."""
+    (answer,) = PipeReader().feed(pack_refusal(1, SEQ._replace(bets=100000)))
+    assert refusal_of(answer).bets == 65535
+
+
+def test_nothing_gives_nothing() -> None:
+    """No bytes, no records."""
+    reader = PipeReader()
+    assert reader.feed(b"") == []
+    assert reader.unread == 0
+
+
+def test_numbers_are_stable() -> None:
+    """What a writer's log or an operator's script knows stays as it is."""
+    assert [(each.name, each.value) for each in Exit] == [
+        ("DONE", 0),
+        ("BUG", 1),
+        ("USAGE", 2),
+        ("DISK", 3),
+        ("SEGMENT", 4),
+        ("ORDERS", 5),
+    ]
+    assert not {-number for number in signal.valid_signals()} & set(Exit)
+    assert not set(Order) & set(Answer)

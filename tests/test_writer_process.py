@@ -1,0 +1,520 @@
+"""``lottery.writer.process``: one writer child, as its parent sees it."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+
+import pytest
+from fakes import FakeChild, FakeWriterReactor, MemoryLog
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.interfaces import IProcessProtocol
+from writer_rig import REFUSAL, Notes, ended, refused, stored
+from zope.interface.verify import verifyObject
+
+import lottery.writer.process as process_module
+from lottery.writer.pipe import Order, PipeRecord
+from lottery.writer.process import BUDGET_BYTES, Writer, WriterEnd
+from lottery.writer.seat import Seat
+
+SEGMENT = Path("draws/000001/segment-0001.log")
+TIMEOUT = 30
+HEAD = 19
+OPENING = 23
+
+
+class Rig:
+    """A writer with its child, clock and log."""
+
+    def __init__(self) -> None:
+        self.clock = FakeWriterReactor()
+        self.log = MemoryLog()
+        self.writer = Writer(self.clock, SEGMENT, TIMEOUT, self.log)
+        self.child: FakeChild = self.clock.spawnProcess(
+            self.writer, "x", childFDs={0: "w", 1: "r", 2: "r", 3: "r"}
+        )
+        self.ends: list[WriterEnd] = []
+        self.writer.gone.addCallback(self.ends.append)
+
+    def sit(self, agency: int = 5) -> tuple[Seat, Notes]:
+        """A new seat and its session."""
+        client = Notes()
+        return self.writer.seat(client, agency, 0), client
+
+    def take_all(self) -> None:
+        """Let the child have dealt with all orders so far."""
+        self.child.answer(self.child.taken())
+
+    @property
+    def printed(self) -> list[str]:
+        """What the child printed, as it stands in the log."""
+        return [line["text"] for line in self.log.of("writer_output")]
+
+
+@pytest.fixture
+def rig() -> Rig:
+    """A writer that has just been started."""
+    return Rig()
+
+
+# The start, and what is said.
+
+
+def test_start(rig: Rig) -> None:
+    """It is a process protocol; it knows its pid and keeps it when the transport has not."""
+    verifyObject(IProcessProtocol, rig.writer)
+    assert rig.writer.pid == 1001
+    assert rig.writer.usable
+    assert rig.writer.sessions == 0
+    assert not rig.writer.full
+    rig.child.end()
+    assert rig.writer.pid == 1001
+
+
+def test_child_that_ended_before_it_could_be_asked() -> None:
+    """A pid that is gone already is 0, not an error."""
+    writer = Writer(FakeWriterReactor(), SEGMENT, TIMEOUT, MemoryLog())
+    child = FakeChild(7, writer, "x", (), None, {})
+    child.pid = None
+    writer.makeConnection(child)
+    assert writer.pid == 0
+
+
+def test_seats_have_numbers_of_their_own(rig: Rig) -> None:
+    """A number is never used twice, so that a late answer reaches nobody else."""
+    first, _ = rig.sit(5)
+    rig.sit(6)
+    first.leave()
+    rig.sit(5)
+    assert rig.writer.sessions == 2
+    assert [order.session for order in rig.child.orders() if order.kind == Order.OPEN] == [1, 2, 3]
+
+
+def test_answers_reach_their_session(rig: Rig) -> None:
+    """Each answer goes to the session that it is for, in order, and settles what was in hand."""
+    (one, first), (two, second) = rig.sit(), rig.sit()
+    for _ in range(3):
+        one.classic(b"")
+    two.classic(b"")
+    rig.child.answer(stored(1, 300, 10, 290) + stored(2, 1, 1) + stored(1, 300, 0))
+    assert first.heard == [("stored", 300, 10, 290), ("stored", 300, 0)]
+    assert second.heard == [("stored", 1, 1)]
+    assert one.in_hand == two.in_hand == 0
+
+
+def test_answers_in_pieces(rig: Rig) -> None:
+    """Where the pipe cuts does not matter."""
+    seat, client = rig.sit()
+    seat.classic(b"")
+    for byte in stored(1, 65535, 65535):
+        assert client.heard == []
+        rig.child.answer(bytes([byte]))
+    assert client.heard == [("stored", 65535, 65535)]
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_sizes_are_big_endian(rig: Rig, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+    """They are turned around where the machine has them the other way."""
+    monkeypatch.setattr(process_module, "byteorder", order)
+    _, client = rig.sit()
+    rig.child.answer(stored(1, 2, 258, 2))
+    sizes = array("H", [258, 2] if order == "little" else [0x0201, 0x0200])
+    assert client.heard == [("stored", 2, *sizes)]
+
+
+def test_refusal_ends_the_seat(rig: Rig) -> None:
+    """The session hears why; then nothing more of this writer, not even its end."""
+    seat, client = rig.sit()
+    seat.rows(9, 3, b"")
+    seat.rows(12, 3, b"")
+    rig.child.answer(refused(1) + stored(1, 1, 1))
+    assert client.heard == [("refused", REFUSAL)]
+    assert seat.in_hand == 0
+    assert rig.writer.sessions == 0
+    rig.child.end()
+    assert client.heard == [("refused", REFUSAL)]
+
+
+def test_end_ends_the_seat(rig: Rig) -> None:
+    """The session hears its total; then nothing more of this writer."""
+    seat, client = rig.sit()
+    seat.end(7, b"")
+    rig.child.answer(ended(1, 7))
+    assert client.heard == [("ended", 7)]
+    assert seat.in_hand == 0
+    rig.child.die()
+    assert client.heard == [("ended", 7)]
+
+
+def test_who_has_left_hears_nothing(rig: Rig) -> None:
+    """An answer that was on its way goes nowhere."""
+    seat, client = rig.sit()
+    seat.classic(b"")
+    seat.leave()
+    rig.child.answer(stored(1, 1, 1) + refused(1) + ended(1, 1))
+    assert client.heard == []
+
+
+# The budget and the line.
+
+
+def test_budget(rig: Rig) -> None:
+    """It is used up by what the child has not dealt with, wherever that is, to the byte."""
+    seat, _ = rig.sit()
+    seat.classic(bytes(BUDGET_BYTES - OPENING - HEAD - 1))
+    assert not rig.writer.full
+    seat.leave()
+    assert rig.child.sent == BUDGET_BYTES - 1 + HEAD
+    assert rig.writer.full
+    rig.take_all()
+    assert not rig.writer.full
+
+
+def test_line_moves_one_at_a_time(rig: Rig) -> None:
+    """Who fills the room again goes to the end; the others have their turns before."""
+    (one, first), (two, second), (three, third) = rig.sit(), rig.sit(), rig.sit()
+    turns: list[str] = []
+
+    def fill(name: str, seat: Seat) -> None:
+        turns.append(name)
+        seat.classic(bytes(BUDGET_BYTES))
+        seat.wait()
+
+    first.when_resumed = lambda: fill("first", one)
+    second.when_resumed = lambda: fill("second", two)
+    third.when_resumed = lambda: turns.append("third")
+    fill("first", one)
+    two.wait()
+    three.wait()
+    assert turns == ["first"]
+    rig.take_all()
+    assert turns == ["first", "first"]
+    rig.take_all()
+    assert turns == ["first", "first", "second"]
+    rig.take_all()
+    assert turns == ["first", "first", "second", "third", "first"]
+    rig.take_all()
+    assert turns[5:] == ["second"]
+
+
+def test_line_moves_while_there_is_room(rig: Rig) -> None:
+    """All who wait are resumed at once if they leave room to each other."""
+    seats = [rig.sit() for _ in range(5)]
+    seats[0][0].classic(bytes(BUDGET_BYTES))
+    for seat, _ in seats:
+        seat.wait()
+    rig.child.answer(stored(1, 1, 1))
+    assert [client.heard for _, client in seats[1:]] == [[]] * 4
+    rig.take_all()
+    assert all(client.heard[-1] == ("resume",) for _, client in seats)
+
+
+def test_who_leaves_loses_its_turn(rig: Rig) -> None:
+    """A session that has left the line is passed over, the next one moves up."""
+    (one, first), (two, second) = rig.sit(), rig.sit()
+    one.classic(bytes(BUDGET_BYTES))
+    one.wait()
+    two.wait()
+    one.leave()
+    rig.take_all()
+    assert first.heard == []
+    assert second.heard == [("resume",)]
+
+
+@given(st.lists(st.lists(st.integers(0, BUDGET_BYTES), max_size=8), min_size=1, max_size=5))
+def test_nobody_is_crowded_out(sizes: list[list[int]]) -> None:
+    """Sessions that hand on whenever they may: the budget holds, and the turns are fair."""
+    rig = Rig()
+    taken = 0
+    overtaken: dict[int, list[int]] = {}
+
+    def hand_on(number: int) -> None:
+        for times in overtaken.values():
+            times[number] += 1
+        while sizes[number]:
+            size = sizes[number].pop()
+            seats[number].classic(bytes(size))
+            in_hand = rig.child.sent - taken
+            assert in_hand < BUDGET_BYTES + len(seats) * (HEAD + OPENING + BUDGET_BYTES)
+            if seats[number].full:
+                overtaken[number] = [0] * len(seats)
+                seats[number].wait()
+                return
+
+    def resume(number: int) -> None:
+        assert max(overtaken.pop(number)) <= 1
+        hand_on(number)
+
+    rested = [rig.sit() for _ in sizes]
+    seats = [seat for seat, _ in rested]
+    for number, (_, client) in enumerate(rested):
+        client.when_resumed = lambda number=number: resume(number)
+    for number in range(len(seats)):
+        hand_on(number)  # what the first read brought, whether there is room or not
+    while overtaken:
+        taken = rig.child.sent
+        rig.take_all()
+    assert not any(sizes)
+
+
+# The timeout.
+
+
+def test_silent_child_is_killed(rig: Rig) -> None:
+    """With something in hand and no answer for the timeout, it is killed, and that is logged."""
+    rig.sit()
+    rig.clock.advance(TIMEOUT - 1)
+    assert rig.child.signals == []
+    assert rig.writer.usable
+    rig.clock.advance(1)
+    assert rig.child.signals == ["KILL"]
+    assert not rig.writer.usable
+    assert rig.log.of("writer") == [
+        {
+            "level": "WARNING",
+            "result": "fail",
+            "pid": "1001",
+            "error": "no answer for 30 s, killed",
+        }
+    ]
+    rig.clock.advance(10 * TIMEOUT)
+    assert rig.child.signals == ["KILL"]
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_idle_child_may_be_silent(rig: Rig) -> None:
+    """With nothing in hand it is left alone for ever, and no clock runs."""
+    rig.clock.advance(100 * TIMEOUT)
+    rig.sit()
+    rig.take_all()
+    rig.clock.advance(100 * TIMEOUT)
+    assert rig.child.signals == []
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_answer_resets_the_timeout(rig: Rig) -> None:
+    """A child that answers anything, however slow it is with the rest, is alive."""
+    seat, _ = rig.sit()
+    for _ in range(5):
+        seat.classic(b"")
+        rig.clock.advance(TIMEOUT - 1)
+        rig.child.answer(stored(1, 0, 0))
+    rig.clock.advance(TIMEOUT - 1)
+    assert rig.child.signals == []
+    rig.clock.advance(1)
+    assert rig.child.signals == ["KILL"]
+
+
+def test_timeout_begins_with_what_is_in_hand(rig: Rig) -> None:
+    """The time when nothing was in hand does not count against it."""
+    seat, _ = rig.sit()
+    rig.take_all()
+    rig.clock.advance(TIMEOUT - 1)
+    seat.classic(b"")
+    rig.clock.advance(TIMEOUT - 1)
+    assert rig.child.signals == []
+    seat.classic(b"")
+    rig.clock.advance(1)
+    assert rig.child.signals == ["KILL"]
+
+
+def test_prints_are_no_answers(rig: Rig) -> None:
+    """A child that only prints is stuck all the same."""
+    rig.sit()
+    rig.clock.advance(TIMEOUT - 1)
+    rig.child.print_line(2, b"I am still here")
+    rig.clock.advance(1)
+    assert rig.child.signals == ["KILL"]
+
+
+def test_closing_child_is_watched_too(rig: Rig) -> None:
+    """Being closed does not free it from answering what it has."""
+    rig.sit()
+    rig.writer.close()
+    rig.clock.advance(TIMEOUT)
+    assert rig.child.signals == ["KILL"]
+
+
+def test_end_stops_the_clock(rig: Rig) -> None:
+    """Once it has ended nothing is left on the reactor."""
+    rig.sit()
+    rig.child.end(3)
+    assert rig.clock.getDelayedCalls() == []
+
+
+# What it prints.
+
+
+def test_prints_go_to_the_log(rig: Rig) -> None:
+    """Line by line, whichever way it comes; the two outputs are not mixed up."""
+    rig.child.say(2, b"one\ntw")
+    rig.child.say(1, b"other")
+    rig.child.say(2, b"o\n")
+    assert rig.log.of("writer_output")[0] == {
+        "level": "WARNING",
+        "result": "in_progress",
+        "pid": "1001",
+        "text": "one",
+    }
+    assert rig.printed == ["one", "two"]
+    rig.child.print_line(1, b"")
+    assert rig.printed == ["one", "two", "other"]
+
+
+def test_prints_are_escaped(rig: Rig) -> None:
+    """Whatever a child prints, a line of the log stays one line, within its grammar."""
+    rig.child.print_line(2, b"a | action: x\xff\x1b[0m\r")
+    assert rig.printed == [r"a \x7c action\x3a x" + "\ufffd" + r"\x1b[0m\x0d"]
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
+def test_long_lines_are_cut(rig: Rig, monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
+    """No more than the first 2000 bytes of a line are ever kept, and the next line is whole."""
+    texts: list[object] = []
+    monkeypatch.setattr(
+        process_module.ActionLog, "__call__", lambda *_, **details: texts.append(details["text"])
+    )
+    for at in range(pieces):
+        rig.child.say(2, str(at % 10).encode() * 5000)
+        assert len(rig.writer._output[2]) == 2000
+    rig.child.print_line(2, b"")
+    rig.child.print_line(2, b"next")
+    rig.child.print_line(2, b"y" * 3000)
+    assert texts == ["0" * 2000, "next", "y" * 2000]
+
+
+def test_last_words_without_a_line_end(rig: Rig) -> None:
+    """What was printed last is not lost, and is logged before the sessions hear of the end."""
+    _, client = rig.sit()
+    rig.child.say(2, b"MemoryError")
+    rig.child.end(1)
+    assert rig.printed == ["MemoryError"]
+    assert client.heard == [("lost", "its writer ended with status 1 (bug)")]
+
+
+# Its end.
+
+
+@pytest.mark.parametrize(
+    ("status", "name"),
+    [
+        (0, "done"),
+        (1, "bug"),
+        (2, "usage"),
+        (3, "disk"),
+        (4, "segment"),
+        (5, "orders"),
+        (6, "unknown"),
+        (255, "unknown"),
+    ],
+)
+def test_status_is_explained(rig: Rig, status: int, name: str) -> None:
+    """Its sessions hear how it ended; whoever waits has pid, segment and status."""
+    _, client = rig.sit()
+    rig.child.end(status)
+    assert client.heard == [("lost", f"its writer ended with status {status} ({name})")]
+    assert rig.ends == [WriterEnd(1001, SEGMENT, status)]
+    assert not rig.writer.usable
+
+
+@pytest.mark.parametrize("signal", [9, 11, 15])
+def test_signal_is_explained(rig: Rig, signal: int) -> None:
+    """A signal is a negative status."""
+    _, client = rig.sit()
+    rig.child.die(signal)
+    assert client.heard == [("lost", f"its writer was ended by signal {signal}")]
+    assert rig.ends == [WriterEnd(1001, SEGMENT, -signal)]
+
+
+def test_lost_once_for_each_seat_that_is_taken_and_no_other(rig: Rig) -> None:
+    """Who has left, was refused or has ended does not care how the writer ended."""
+    seats = [rig.sit() for _ in range(6)]
+    seats[0][0].leave()
+    rig.child.answer(refused(2) + ended(3, 0))
+    for seat, _ in seats[3:]:
+        seat.wait()
+    rig.child.die()
+    lost = ("lost", "its writer was ended by signal 9")
+    assert [client.heard.count(lost) for _, client in seats] == [0, 0, 0, 1, 1, 1]
+    assert rig.writer.sessions == 0
+
+
+def test_sessions_may_leave_while_they_are_told(rig: Rig) -> None:
+    """A session that gives up its seat, or another one's, within ``lost`` disturbs nobody."""
+    (one, first), (two, second) = rig.sit(), rig.sit()
+    first.lost = lambda reason: (one.leave(), two.leave())
+    rig.child.die()
+    assert second.heard == [("lost", "its writer was ended by signal 9")]
+    assert rig.ends[0].status == -9
+
+
+def test_orders_to_a_child_that_is_gone_are_dropped(rig: Rig) -> None:
+    """They are no error, cost no budget and start no clock."""
+    seat, _ = rig.sit()
+    rig.child.end(3)
+    seat.classic(bytes(BUDGET_BYTES))
+    seat.leave()
+    rig.writer.close()
+    rig.writer.kill()
+    assert not rig.writer.full
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_close(rig: Rig) -> None:
+    """The child gets no more orders, but what it has it may answer; closing twice is harmless."""
+    seat, client = rig.sit()
+    seat.classic(b"")
+    rig.child.orders()
+    rig.writer.close()
+    rig.writer.close()
+    assert rig.child.closed == [0]
+    seat.classic(b"more")
+    seat.leave()
+    other, heard = rig.sit()
+    assert rig.child.orders() == []
+    rig.child.hang_up(0)
+    assert rig.child.signals == []
+    rig.child.answer(stored(2, 1, 1))
+    rig.child.end()
+    assert client.heard == []
+    assert other.in_hand == -1
+    assert heard.heard[0] == ("stored", 1, 1)
+    assert rig.ends == [WriterEnd(1001, SEGMENT, 0)]
+
+
+def test_kill(rig: Rig) -> None:
+    """It is signalled and gets no further orders; its sessions hear of it at the end."""
+    seat, client = rig.sit()
+    rig.child.orders()
+    rig.writer.kill()
+    assert rig.child.signals == ["KILL"]
+    assert not rig.writer.usable
+    seat.classic(b"")
+    rig.writer.close()
+    assert rig.child.orders() == []
+    assert rig.child.closed == []
+    assert client.heard == []
+    rig.child.die()
+    assert client.heard == [("lost", "its writer was ended by signal 9")]
+
+
+@pytest.mark.parametrize("fd", [0, 3])
+def test_child_that_hangs_up_is_ended(rig: Rig, fd: int) -> None:
+    """Without its orders or its answers it would keep its sessions waiting for ever."""
+    _, client = rig.sit()
+    rig.child.hang_up(fd)
+    assert not rig.writer.usable
+    assert rig.child.signals == ["KILL"]
+    rig.child.die()
+    assert client.heard == [("lost", "its writer was ended by signal 9")]
+
+
+@pytest.mark.parametrize("fd", [1, 2])
+def test_child_may_close_its_output(rig: Rig, fd: int) -> None:
+    """A child that prints no more works all the same."""
+    rig.child.hang_up(fd)
+    assert rig.writer.usable
+    seat, _ = rig.sit()
+    seat.classic(b"x")
+    assert rig.child.orders()[-1] == PipeRecord(Order.CLASSIC, 1, 0, 0, b"x")
