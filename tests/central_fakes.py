@@ -8,11 +8,14 @@ and calls that are due have their turns until nothing moves any more.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from unittest.mock import patch
 
 from fakes import FakeChild, FakeWriterReactor, MemoryLog
 from twisted.internet.address import IPv4Address
@@ -146,9 +149,10 @@ class FakeTransport:
         return True
 
     def _write(self) -> None:
-        if self._unsent and self._deaf_peer:
+        if not self._deaf_peer:
+            self.arrived += self._unsent
+        elif self._unsent:
             self._end_of_peer = ConnectionLost()
-        self.arrived += self._unsent
         self._unsent.clear()
         self._writing = False
         if self.producer is not None and (self._producer_paused or not self._streaming):
@@ -234,10 +238,6 @@ class FakeTransport:
     def stopProducing(self) -> None:
         """Close."""
         self.loseConnection()
-
-    def loseOrAbort(self) -> None:
-        """Nothing asks for this; it would hide which of the two is meant."""
-        raise NotImplementedError
 
     def getPeer(self) -> IAddress:
         """Who is at the other end."""
@@ -377,12 +377,19 @@ class House:
         self.off_thread = OffThread()
         self.agencies: list[Agency] = []
         self._ports = count(50001)
+        self._patches = ExitStack()
         self.central = Central(
             self.settings, self.reactor, [self.endpoint], self.off_thread, self.log
         )
 
     def __enter__(self) -> Self:
-        self.central.startService()
+        for flush in ("fsync", "fdatasync"):  # nobody pulls the plug here, and flushes take long
+            self._patches.enter_context(patch.object(os, flush, lambda fd: None))
+        try:
+            self.central.startService()
+        except BaseException:
+            self._patches.close()
+            raise
         return self
 
     def __exit__(
@@ -396,6 +403,7 @@ class House:
                 self.stop()
                 self.nothing_is_left()
         finally:
+            self._patches.close()
             self.reactor.end_all()
             self.central._data.release()
 

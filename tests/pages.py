@@ -31,7 +31,7 @@ def table(text: str, *columns: str) -> list[list[str]]:
     for line in rest.splitlines()[1:]:
         if not line.startswith("|"):
             break
-        rows.append([cell.strip() for cell in line.strip().strip("|").split(" | ")])
+        rows.append([cell.strip() for cell in line.strip()[1:-1].split("|")])
     assert all(len(row) == len(columns) for row in rows), rows
     return rows
 

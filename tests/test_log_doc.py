@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from itertools import product
 
 import pytest
@@ -37,18 +38,18 @@ def called(call: ast.Call) -> str:
     return ""
 
 
-def words(node: ast.expr, function: ast.AST) -> set[str]:
-    """The texts or levels that an expression can be."""
+def words(node: ast.expr, function: ast.AST) -> list[str]:
+    """The texts or levels that an expression can be; of a condition, if it holds and if not."""
     match node:
         case ast.Constant(str(text)):
-            return {text}
+            return [text]
         case ast.Attribute(value=ast.Name("LogLevel"), attr=level):
-            return {NAMES[level]}
+            return [NAMES[level]]
         case ast.IfExp():
-            return words(node.body, function) | words(node.orelse, function)
+            return words(node.body, function) + words(node.orelse, function)
         case ast.Name(name):
-            return {word for value in assigned(name, function) for word in words(value, function)}
-    return set()
+            return [word for value in assigned(name, function) for word in words(value, function)]
+    return []
 
 
 def assigned(name: str, function: ast.AST) -> Iterator[ast.expr]:
@@ -63,6 +64,7 @@ def assigned(name: str, function: ast.AST) -> Iterator[ast.expr]:
             yield from (value for to, value in pairs if isinstance(to, ast.Name) and to.id == name)
 
 
+@cache
 def logged() -> list[Line]:
     """Every call of the log in the package."""
     found = []
@@ -78,17 +80,18 @@ def logged() -> list[Line]:
                     continue
                 actions, results = (words(argument, function) for argument in call.args[:2])
                 assert actions, ast.unparse(call)
-                levels = words(call.args[2], function) if len(call.args) > 2 else {"INFO"}
+                levels = words(call.args[2], function) if len(call.args) > 2 else ["INFO"]
                 details = frozenset(each.arg for each in call.keywords if each.arg)
                 room = path.relative_to(ROOT / "lottery").parts[0]
                 where = "## The agency" if room == "agency" else "## The central"
-                found += [
-                    Line(where, *line, details)
-                    for line in product(actions, results or {ANY}, levels or {ANY})
-                ]
+                # Two conditions in one call are the same one.
+                pair = zip if len(results) == len(levels) else product
+                ends = list(pair(results or [ANY], levels or [ANY]))
+                found += [Line(where, action, *end, details) for action in actions for end in ends]
     return found
 
 
+@cache
 def described() -> list[Line]:
     """Every row of the page."""
     return [

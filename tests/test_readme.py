@@ -127,3 +127,13 @@ def test_links(name: str) -> None:
     """Every link within the repository leads to a file."""
     for link in links(page(name)):
         assert (ROOT / Path(name).parent / link).exists(), link
+
+
+def test_dependencies() -> None:
+    """Each dependency has its reason in CONTRIBUTING.md."""
+    reasons = section(page("CONTRIBUTING.md"), "## Dependencies").lower()
+    setup = page("setup.py")
+    lists = re.findall(r"(?:TEST =|install_requires=|\"dev\":)\s*(\[.*?\])", setup, re.DOTALL)
+    assert len(lists) == 3
+    for name in re.findall(r'"([A-Za-z-]+)[^"]*"', "".join(lists)):
+        assert name.lower() in reasons, name

@@ -12,7 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent
 
 from lottery.command import running
-from lottery.command.running import run_reactor
+from lottery.command.running import Signals, run_reactor
 
 
 class ScriptedReactor(MemoryReactorClock):
@@ -43,13 +43,17 @@ class ScriptedReactor(MemoryReactorClock):
         self.stops = 1
 
 
-class Calls:
-    """Counts calls."""
+class Calls(Signals):
+    """Signals that never come, and a count of how often they are ignored."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self) -> None:
+    def catch(self, stop: Callable[[], None]) -> None:
+        """Wait for none."""
+
+    def ignore(self) -> None:
+        """Count it."""
         self.count += 1
 
 
@@ -183,8 +187,8 @@ def test_second_signal_is_ignored() -> None:
     """Once the end has begun another signal changes nothing."""
     run_reactor(ScriptedReactor(), lambda _: succeed(0))
 
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,7 +255,6 @@ class AgencySession(Protocol):
 
     def _too_silent(self) -> None:
         self.fail(Code.TIMEOUT, "it was silent for too long")
-        self._connection.abort()
 
     def _part(self, code: Code, sentence: str, last: Message) -> None:
         """Leave with a last message, and be left out unless the part is decided.

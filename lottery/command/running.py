@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from types import FrameType
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.error import ReactorNotRunning
@@ -53,18 +54,42 @@ def run_until_done(
     return run_reactor(reactor, start, stop)  # type: ignore[arg-type]
 
 
+class Signals:
+    """SIGTERM and SIGINT: the first one stops, and then they change nothing any more.
+
+    Twisted's own handlers stop the reactor each time, and a second one while it stops
+    would be an error.
+    """
+
+    _numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def catch(self, stop: Callable[[], None]) -> None:
+        """Call ``stop`` at the first of them, between two steps of the main thread."""
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            self.ignore()
+            stop()
+
+        for number in self._numbers:
+            signal.signal(number, handle)
+
+    def ignore(self) -> None:
+        """Let them change nothing from now on.
+
+        Not SIG_IGN: of two that come together, Python would complain of the second.
+        """
+        for number in self._numbers:
+            signal.signal(number, lambda _number, _frame: None)
+
+
 def run_reactor(
     reactor: CommandReactor,
     start: Callable[[CommandReactor], Deferred[int]],
     stop: Callable[[], Deferred[None]] | None = None,
-    ignore_signals: Callable[[], None] | None = None,
+    signals: Signals | None = None,
 ) -> int:
-    """Do what :func:`run_until_done` does, with any reactor.
-
-    :param ignore_signals: called when the end begins, so that a second signal changes
-        nothing; by default it ignores SIGTERM and SIGINT.
-    """
-    command = _Command(reactor, start, stop, ignore_signals or _ignore_signals)
+    """Do what :func:`run_until_done` does, with any reactor and any signals."""
+    command = _Command(reactor, start, stop, signals or Signals())
     reactor.callWhenRunning(command.begin)
     reactor.addSystemEventTrigger("before", "shutdown", command.end)
     reactor.run()
@@ -82,21 +107,22 @@ class _Command:
         reactor: CommandReactor,
         start: Callable[[CommandReactor], Deferred[int]],
         stop: Callable[[], Deferred[None]] | None,
-        ignore_signals: Callable[[], None],
+        signals: Signals,
     ) -> None:
         self.status = STOPPED_BY_SIGNAL
         self._reactor = reactor
         self._start = start
         self._stop = stop
-        self._ignore_signals = ignore_signals
+        self._signals = signals
         self._running: Deferred[None] | None = None
         self._done = False
 
     def begin(self) -> None:
         """Start the command."""
+        self._signals.catch(lambda: self._reactor.callFromThread(self._leave))
         running = maybeDeferred(self._start, self._reactor)
         self._running = running.addCallbacks(self._succeeded, self._failed)
-        self._running.addCallback(self._leave)
+        self._running.addCallback(self._finished)
 
     def _succeeded(self, status: int) -> None:
         self.status = status
@@ -106,24 +132,22 @@ class _Command:
             _logger.failure("the command failed", failure)
             self.status = FAILED
 
-    def _leave(self, _: None) -> None:
+    def _finished(self, _: None) -> None:
         self._done = True
+        self._leave()
+
+    def _leave(self, _: None = None) -> None:
         try:
             self._reactor.stop()
         except ReactorNotRunning:
-            pass  # a signal was faster
+            pass  # a signal, or the command's end, was faster
 
     def end(self) -> Deferred[None]:
         """Stop the command, if it is not done; the reactor waits for the Deferred."""
-        self._ignore_signals()
+        self._signals.ignore()
         if self._stop is not None:
             return maybeDeferred(self._stop).addErrback(self._failed)
         if self._done or self._running is None:
             return succeed(None)
         self._running.cancel()
         return self._running
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)

@@ -90,16 +90,18 @@ def test_serve_twice_mid_upload(tmp_path: Path) -> None:
 
 def test_serve_with_a_writer_that_stands_still(tmp_path: Path) -> None:
     """A writer that does not answer can not hold the end up either."""
-    with LiveCentral(tmp_path, "--agencies", 1, level="DEBUG") as central:
-        with ClassicAgency(central.port) as agency:
-            agency.batch(made_up(1))
-            agency.acknowledged()
-            pid = int(central.wait_for(r"action: writer \| result: in_progress \| pid: (\d+)")[1])
-            central.stop_child(pid)
-            agency.batch(made_up(1))
-            central.settle()
-            ends_well(central)
-            assert agency.rest() in (b"\xff", b"")
+    with (
+        LiveCentral(tmp_path, "--agencies", 1, level="DEBUG") as central,
+        ClassicAgency(central.port) as agency,
+    ):
+        agency.batch(made_up(1))
+        agency.acknowledged()
+        pid = int(central.wait_for(r"action: writer \| result: in_progress \| pid: (\d+)")[1])
+        central.stop_child(pid)
+        agency.batch(made_up(1))
+        central.settle()
+        ends_well(central)
+        assert agency.rest() in (b"\xff", b"")
 
 
 def test_serve_waiting_for_the_draw(tmp_path: Path) -> None:
@@ -122,27 +124,31 @@ def test_serve_waiting_for_the_draw(tmp_path: Path) -> None:
 
 def test_serve_while_a_classic_agency_does_not_close(tmp_path: Path) -> None:
     """All its winners are written, but it neither reads them nor closes."""
-    with LiveCentral(tmp_path, "--agencies", 1) as central:
-        with ClassicAgency(central.port, receive_buffer=2048) as agency:
-            agency.upload(batches_of(made_up(5000, number=7574), 100), None)
-            agency.end()
-            central.drawn(1)
-            ends_well(central)
+    with (
+        LiveCentral(tmp_path, "--agencies", 1) as central,
+        ClassicAgency(central.port, receive_buffer=2048) as agency,
+    ):
+        agency.upload(batches_of(made_up(5000, number=7574), 100), None)
+        agency.end()
+        central.drawn(1)
+        ends_well(central)
 
 
 @pytest.mark.parametrize("bets", [3, 150_000])
 def test_serve_while_an_agency_acknowledges_no_winners(tmp_path: Path, bets: int) -> None:
     """An agency of lottery/1 reads nothing: all is written to it, or far from all."""
     rows = made_up(bets, number=7574)
-    with LiveCentral(tmp_path, "--agencies", 1, level="INFO") as central:
-        with Lottery1Agency(central.port, receive_buffer=2048) as agency:
-            agency.greet(1)
-            for start in range(0, bets, 150):
-                agency.send(batch(start, rows[start : start + 150]))
-            agency.acknowledged(bets)
-            agency.send(end(bets))
-            central.drawn(1)
-            ends_well(central)
+    with (
+        LiveCentral(tmp_path, "--agencies", 1, level="INFO") as central,
+        Lottery1Agency(central.port, receive_buffer=2048) as agency,
+    ):
+        agency.greet(1)
+        for start in range(0, bets, 150):
+            agency.send(batch(start, rows[start : start + 150]))
+        agency.acknowledged(bets)
+        agency.send(end(bets))
+        central.drawn(1)
+        ends_well(central)
 
 
 def test_serve_during_a_seal(tmp_path: Path) -> None:
@@ -216,11 +222,13 @@ def test_agency_mid_upload(tmp_path: Path, bets: Path) -> None:
 
 def test_agency_twice(tmp_path: Path, bets: Path) -> None:
     """A second signal changes nothing."""
-    with LiveCentral(tmp_path, "--agencies", 1) as central:
-        with LiveAgency(tmp_path, central.port, 1, bets, "--batch-size", 10) as agency:
-            central.wait_for("action: apuesta_recibida", count=10)
-            agency.send_signal(signal.SIGTERM)
-            agency_ends_well(agency, signal.SIGINT)
+    with (
+        LiveCentral(tmp_path, "--agencies", 1) as central,
+        LiveAgency(tmp_path, central.port, 1, bets, "--batch-size", 10) as agency,
+    ):
+        central.wait_for("action: apuesta_recibida", count=10)
+        agency.send_signal(signal.SIGTERM)
+        agency_ends_well(agency, signal.SIGINT)
 
 
 def test_agency_waiting_for_the_draw(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_port_just_left(tmp_path: Path) -> None:
 INPUTS: Final[dict[str, tuple[Callable[[Path], object], str]]] = {
     "missing": (lambda path: None, "no such file"),
     "directory": (lambda path: path.mkdir(), "directory"),
-    "under-a-file": (lambda path: path.parent.joinpath("f").write_bytes(b""), "directory"),
+    "under-a-file": (lambda path: path.parent.write_bytes(b""), "directory"),
     "utf-16": (lambda path: path.write_text("\n".join(made_up(3)), "utf-16"), "UTF-8"),
     "no-mark-utf-16": (lambda path: path.write_text("\n".join(made_up(3)), "utf-16-le"), "UTF-16"),
     "latin-1": (lambda path: path.write_bytes(b"\xc1lvaro,Paz,1,1990-05-17,1\n"), "UTF-8"),

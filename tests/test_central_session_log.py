@@ -1,0 +1,115 @@
+"""``lottery.central.session_log``: what the log says of a session, never a number twice."""
+
+from __future__ import annotations
+
+from fakes import MemoryLog
+
+from lottery.central.draw import LeftOut, Place
+from lottery.central.session_log import SessionLog
+from lottery.errors import Code
+
+PEER = {"ip": "127.0.0.1", "port": 50001}
+
+
+def started(level: str = "INFO", agency: int = 7) -> tuple[MemoryLog, SessionLog, Place]:
+    """The journal of a session that has a place."""
+    log = MemoryLog(level)
+    journal = SessionLog(log, PEER)
+    place = Place()
+    place.agency, place.dialect = agency, "classic"
+    journal.arrived(place)
+    return log, journal, place
+
+
+def test_arrival() -> None:
+    """Who, from where, in which dialect; agency 0 is an agency."""
+    for agency in (7, 0):
+        log, _, _ = started(agency=agency)
+        assert log.lines == [
+            "action: accept_connections | result: success | ip: 127.0.0.1 | port: 50001 | "
+            f"agency: {agency} | dialect: classic"
+        ]
+
+
+def test_every_batch_at_debug() -> None:
+    """A line for each, good or bad, and no total."""
+    log, journal, place = started("DEBUG")
+    log.clear()
+    journal.stored([3, 0, 2])
+    journal.refused(4)
+    assert log.lines == [
+        "action: apuesta_recibida | result: success | agency: 7 | cantidad: 3",
+        "action: apuesta_recibida | result: success | agency: 7 | cantidad: 0",
+        "action: apuesta_recibida | result: success | agency: 7 | cantidad: 2",
+        "action: apuesta_recibida | result: fail | agency: 7 | cantidad: 4",
+    ]
+    assert {each["level"] for each in log.actions} == {"DEBUG"}
+    log.clear()
+    journal.succeeded()
+    assert log.lines == ["action: agency | result: success | agency: 7 | bets: 5"]
+
+
+def test_one_total_at_info() -> None:
+    """When it ends: what was stored, and nothing before."""
+    log, journal, _ = started()
+    log.clear()
+    journal.stored([3, 0])
+    journal.stored([2])
+    assert log.lines == []
+    journal.succeeded()
+    assert log.lines == [
+        "action: apuesta_recibida | result: success | agency: 7 | cantidad: 5",
+        "action: agency | result: success | agency: 7 | bets: 5",
+    ]
+
+
+def test_one_total_when_it_fails() -> None:
+    """The bets that were stored before, as a failure; a refused batch adds nothing."""
+    log, journal, _ = started()
+    log.clear()
+    journal.stored([3])
+    journal.refused(9)
+    journal.failed(Code.FIELD, "row 1, is bad", said_something=True)
+    assert log.lines == [
+        "action: apuesta_recibida | result: fail | agency: 7 | cantidad: 3",
+        "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
+        "code: FIELD | error: row 1, is bad",
+    ]
+    assert [each["level"] for each in log.actions] == ["INFO", "WARNING"]
+
+
+def test_no_second_total() -> None:
+    """An agency whose part is decided has had its total."""
+    for decide in (
+        lambda place: place.succeed(3),
+        lambda place: place.fail(LeftOut(Code.FULL, "x")),
+    ):
+        log, journal, place = started()
+        log.clear()
+        decide(place)
+        place.outcome.addErrback(lambda _: None)
+        journal.failed(Code.STOPPING, "the end", said_something=True)
+        assert log.of("apuesta_recibida") == []
+        assert len(log.of("agency")) == 1
+
+
+def test_nobodys_connection() -> None:
+    """Whoever said something is named at WARNING, a port probe at DEBUG only."""
+    log = MemoryLog("DEBUG")
+    journal = SessionLog(log, {"ip": "local"})
+    journal.failed(Code.PROTO, "0x47 begins no frame", said_something=True)
+    journal.failed(Code.TIMEOUT, "it closed the connection", said_something=False)
+    assert log.lines == [
+        "action: accept_connections | result: fail | ip: local | code: PROTO | "
+        "error: 0x47 begins no frame",
+        "action: accept_connections | result: fail | ip: local | code: TIMEOUT | "
+        "error: it closed the connection",
+    ]
+    assert [each["level"] for each in log.actions] == ["WARNING", "DEBUG"]
+
+
+def test_before_a_place() -> None:
+    """What comes without a place is nobody's, and breaks nothing."""
+    log = MemoryLog("DEBUG")
+    SessionLog(log, PEER).stored([1])
+    assert log.lines == ["action: apuesta_recibida | result: success | agency: - | cantidad: 1"]
