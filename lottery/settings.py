@@ -90,14 +90,14 @@ class AgencySettings:
 
 
 _port = whole(1, 65535)
-_config_help = "a file with settings"
+_config_help = "settings from a file"
 _log_level = Setting(
     "log_level", level_name, "what to log", "level", "INFO", "log-level",
     ("LOGGING_LEVEL",), ("log.level",),
 )  # fmt: skip
 
 CENTRAL: tuple[Setting, ...] = (
-    Setting("listen", endpoints, "where to listen; may be repeated", "endpoint",
+    Setting("listen", endpoints, "where to listen, may be repeated", "endpoint",
             option="listen", environment=("LOTTERY_LISTEN",)),
     Setting("host", host_name, "interface, if no endpoint is given", "host", "127.0.0.1",
             environment=("SERVER_HOST",)),
@@ -111,15 +111,15 @@ CENTRAL: tuple[Setting, ...] = (
             "data-dir", ("LOTTERY_DATA_DIR",)),
     Setting("writers", whole(1, 1024), "children that store bets", "processes",
             str(len(os.sched_getaffinity(0))), "writers", ("LOTTERY_WRITERS",)),
-    Setting("draws", whole(0, 10**9), "end after as many, 0 never", "draws", "0", "draws",
+    Setting("draws", whole(0, 10**9), "end after so many draws, 0 never", "draws", "0", "draws",
             ("LOTTERY_DRAWS",)),
-    Setting("silence", seconds(zero=True), "cut off a silent agency, 0 never", "seconds", "60",
+    Setting("silence", seconds(zero=True), "cut off who is silent, 0 never", "seconds", "60",
             "silence", ("LOTTERY_SILENCE",)),
-    Setting("deadline", seconds(zero=True), "close a begun draw, 0 never", "seconds", "0",
+    Setting("deadline", seconds(zero=True), "draw at the latest, 0 never", "seconds", "0",
             "deadline", ("LOTTERY_DEADLINE",)),
-    Setting("writer_timeout", seconds(zero=False), "kill a writer in silence", "seconds",
+    Setting("writer_timeout", seconds(zero=False), "kill a stuck writer", "seconds",
             "30", "writer-timeout", ("LOTTERY_WRITER_TIMEOUT",)),
-    Setting("winning_number", whole(0, 9999), "it wins", "0 to 9999", "7574",
+    Setting("winning_number", whole(0, 9999), "the number that wins", "0 to 9999", "7574",
             "winning-number", ("LOTTERY_WINNING_NUMBER",)),
     _log_level,
     Setting("config", str, _config_help, "INI file", option="config",
@@ -135,15 +135,15 @@ AGENCY: tuple[Setting, ...] = (
             keys=("server.address",)),
     Setting("host", host_name, "host of the central", "host", environment=("SERVER_HOST",)),
     Setting("port", _port, "port of the central", "port", environment=("SERVER_PORT",)),
-    Setting("output", file_path, "the winners", "CSV file, default winners-ID.csv", None, "output",
+    Setting("output", file_path, "winning rows", "CSV file, default winners-ID.csv", None, "output",
             ("OUTPUT_FILE",)),
-    Setting("batch_size", whole(1, 65535), "at most so many in a batch", "bets", "100",
+    Setting("batch_size", whole(1, 65535), "bets in a batch at most", "bets", "100",
             "batch-size", ("BATCH_SIZE",), ("batch.maxAmount",)),
-    Setting("window", whole(1, 65535), "at most so many on the way", "batches", "16", "window",
+    Setting("window", whole(1, 65535), "batches sent ahead at most", "batches", "16", "window",
             ("LOTTERY_WINDOW",)),
-    Setting("retry_for", seconds(zero=True), "try for so long, 0 for ever", "seconds", "60",
+    Setting("retry_for", seconds(zero=True), "look for the central, 0 for ever", "seconds", "60",
             "retry-for", ("LOTTERY_RETRY_FOR",)),
-    Setting("skip_bad", flag, "leave bad rows out", "flag", "no", "skip-bad",
+    Setting("skip_bad", flag, "leave out bad rows, and count", "flag", "no", "skip-bad",
             ("LOTTERY_SKIP_BAD",)),
     _log_level,
     # Not LOTTERY_CONFIG: a central and an agency of one shell read files of different forms.

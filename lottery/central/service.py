@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol as Interface
 from typing import TypeVar
 
+from attrs import asdict
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
@@ -21,7 +22,7 @@ from twisted.python.failure import Failure
 from lottery.central.draw import Draw, Success
 from lottery.central.factory import AgencyFactory
 from lottery.errors import DamagedLedger, LotteryError, StartError
-from lottery.ledger.bets_csv import Interrupted, Ledger, make_bets_csv
+from lottery.ledger.bets_csv import Interrupted, Ledger, TornTail, make_bets_csv
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.winners import find_winners
 from lottery.ops.log import ActionLog
@@ -177,24 +178,27 @@ class Central(Service):
             self._log("sorteo", "fail", LogLevel.warn, draw=draw.number, error="void, nobody ended")
             return
         try:
-            winners = await self._off_thread(lambda: self._seal(draw.directory))
+            torn, winners = await self._off_thread(lambda: self._seal(draw.directory))
         except Interrupted:
             return
+        for tail in torn:
+            self._log("torn_tail", "success", LogLevel.warn, **asdict(tail))
         self._log(
             "sorteo",
             "success",
             draw=draw.number,
             winning_number=self._settings.winning_number,
             agencies=len(successes),
-            left_out=len(draw.left_out),
+            left_out=sum(place.agency is not None for place, _ in draw.left_out),
         )
         await gatherResults([self._deliver(draw, each, winners) for each in successes])
 
-    def _seal(self, directory: DrawDirectory) -> dict[int, list[bytes]]:
+    def _seal(self, directory: DrawDirectory) -> tuple[list[TornTail], dict[int, list[bytes]]]:
         """Make ``bets.csv`` and find the winners; runs in a thread of its own."""
         ledger = Ledger(directory.segments(), self._is_stopping)
         make_bets_csv(ledger, directory.bets_csv)
-        return find_winners(directory.bets_csv, self._settings.winning_number, self._is_stopping)
+        number = self._settings.winning_number
+        return ledger.torn, find_winners(directory.bets_csv, number, self._is_stopping)
 
     def _deliver(
         self, draw: Draw, success: Success, winners: dict[int, list[bytes]]
@@ -207,6 +211,7 @@ class Central(Service):
             self._log(
                 "consulta_ganadores",
                 "fail" if why_not else "success",
+                LogLevel.warn if why_not else LogLevel.info,
                 draw=draw.number,
                 agency=place.agency,
                 cant_ganadores=len(rows),
@@ -243,6 +248,7 @@ class Central(Service):
             LogLevel.debug,
             port=settings.port,
             listen_backlog=settings.backlog,
+            listen=" ".join(settings.listen),
             logging_level=settings.log_level,
         )
 

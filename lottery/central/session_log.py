@@ -46,7 +46,7 @@ class SessionLog:
     def succeeded(self) -> None:
         """The agency's END is stored."""
         self._total("success")
-        self.log("agency", "success", agency=self._agency, bets=self.bets)
+        self.log("agency", "success", LogLevel.debug, agency=self._agency, bets=self.bets)
 
     def failed(self, code: Code, sentence: str, *, said_something: bool) -> None:
         """The session is over before its time."""

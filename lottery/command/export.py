@@ -28,7 +28,7 @@ class Options(AnyOrderOptions):
         "central's data directory; it is only read, and a central may be at work in it."
     )
     optParameters: ClassVar[list[list[str | None]]] = [
-        ["draw", None, _LATEST, "the draw [number; latest]"],
+        ["draw", None, _LATEST, "which draw [number]"],
     ]
 
     def parseArgs(self, *words: str) -> None:

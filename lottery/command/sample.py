@@ -34,9 +34,9 @@ class Options(AnyOrderOptions):
     synopsis = "DIR [options]"
     longdesc = "Writes DIR/agency-1.csv, DIR/agency-2.csv, ... as input for a day of the lottery."
     optParameters: ClassVar[list[list[object]]] = [
-        ["agencies", None, 5, "Number of agencies.", _whole_number("agencies")],
-        ["bets", None, 20000, "Bets of all agencies together.", _whole_number("bets")],
-        ["seed", None, 1, "Number that decides the day.", _whole_number("seed")],
+        ["agencies", None, 5, "agencies [number]", _whole_number("agencies")],
+        ["bets", None, 20000, "of all agencies together [bets]", _whole_number("bets")],
+        ["seed", None, 1, "the same seed, the same day [number]", _whole_number("seed")],
     ]
 
     def parseArgs(self, *words: str) -> None:
