@@ -7,10 +7,10 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo lint types coverage package clean
+.PHONY: help test test-slow demo bench lint types coverage package clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | while IFS='|' read -r name text; do \
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | while IFS='|' read -r name text; do \
 		printf '%-16s %s\n' "$$name" "$$text"; done
 
 # Programs of the environment are run as "python -m NAME": the first line of a script can not
@@ -36,8 +36,14 @@ $(VENV)/dev.stamp: $(VENV)/python.stamp setup.py pyproject.toml
 	touch $@
 
 test: $(VENV)/test.stamp ## run the fast suite
-	CI=true $(BIN)/python -m pytest tests
+	CI=true $(BIN)/python -m pytest tests -m 'not slow'
 	CI=true $(BIN)/python -m twisted.trial tests.trial
+
+test-slow: $(VENV)/test.stamp ## run the tests that take longer
+	CI=true $(BIN)/python -m pytest tests -m slow
+
+bench: $(VENV)/demo.stamp ## measure what the design gives a figure for
+	$(BIN)/python benchmarks/writer_start.py
 
 demo: $(VENV)/demo.stamp ## run a whole day: a central and five agencies (DATA=DIR uses its agency-N.csv)
 	$(BIN)/python contrib/demo.py $(if $(DATA),--data "$(DATA)")

@@ -26,14 +26,16 @@ def test_arrival() -> None:
     for agency in (7, 0):
         log, _, _ = started(agency=agency)
         assert log.lines == [
-            "action: accept_connections | result: success | ip: 127.0.0.1 | port: 50001 | "
-            f"agency: {agency} | dialect: classic"
+            (
+                "action: accept_connections | result: success | ip: 127.0.0.1 | port: 50001 | "
+                f"agency: {agency} | dialect: classic"
+            )
         ]
 
 
 def test_every_batch_at_debug() -> None:
     """A line for each, good or bad, and no total."""
-    log, journal, place = started("DEBUG")
+    log, journal, _ = started("DEBUG")
     log.clear()
     journal.stored([3, 0, 2])
     journal.refused(4)
@@ -72,8 +74,10 @@ def test_one_total_when_it_fails() -> None:
     journal.failed(Code.FIELD, "row 1, is bad", said_something=True)
     assert log.lines == [
         "action: apuesta_recibida | result: fail | agency: 7 | cantidad: 3",
-        "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
-        "code: FIELD | error: row 1, is bad",
+        (
+            "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
+            "code: FIELD | error: row 1, is bad"
+        ),
     ]
     assert [each["level"] for each in log.actions] == ["INFO", "WARNING"]
 
@@ -100,10 +104,14 @@ def test_nobodys_connection() -> None:
     journal.failed(Code.PROTO, "0x47 begins no frame", said_something=True)
     journal.failed(Code.TIMEOUT, "it closed the connection", said_something=False)
     assert log.lines == [
-        "action: accept_connections | result: fail | ip: local | code: PROTO | "
-        "error: 0x47 begins no frame",
-        "action: accept_connections | result: fail | ip: local | code: TIMEOUT | "
-        "error: it closed the connection",
+        (
+            "action: accept_connections | result: fail | ip: local | code: PROTO | "
+            "error: 0x47 begins no frame"
+        ),
+        (
+            "action: accept_connections | result: fail | ip: local | code: TIMEOUT | "
+            "error: it closed the connection"
+        ),
     ]
     assert [each["level"] for each in log.actions] == ["WARNING", "DEBUG"]
 

@@ -95,6 +95,11 @@ def test_it_stops_for_good() -> None:
 def test_it_may_be_stopped_when_it_rings() -> None:
     """Who hears that the peer is silent stops the clock of it."""
     reactor = Clock()
-    clock = SilenceClock(reactor, 5, lambda: True, lambda: clock.stop())
+    clocks: list[SilenceClock] = []
+
+    def silent() -> None:
+        clocks[0].stop()
+
+    clocks.append(SilenceClock(reactor, 5, lambda: True, silent))
     reactor.advance(5)
     assert reactor.getDelayedCalls() == []

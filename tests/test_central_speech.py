@@ -7,7 +7,7 @@ import pytest
 from lottery.central.speech import CLASSIC, LOTTERY1, CannotSay, Speech
 from lottery.errors import Code
 from lottery.wire import classic, lottery1
-from lottery.wire.messages import ClassicRefused, ClassicWinners, Error, Refused, Winners
+from lottery.wire.messages import ClassicRefused, Error, Refused, Winners
 from lottery.writer.pipe import Refusal
 
 ROW = b"Ana,Gil,12345678,2000-01-01,7574\n"

@@ -264,7 +264,7 @@ class AgencySession(Protocol):
         """
         undecided = self._place is not None and not self._place.decided
         if undecided or not self._connection.leaving:
-            said = bool(self._decoder.dialect or self._decoder.unread)
+            said = code is Code.PROTO or bool(self._decoder.dialect or self._decoder.unread)
             self._journal.failed(code, sentence, said_something=said)
         if not self._connection.leaving:
             if self._acknowledgements is not None:

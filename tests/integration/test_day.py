@@ -106,11 +106,12 @@ def test_the_list_is_the_same_to_the_byte(
     tmp_path: Path, day_dir: Path, day: dict[int, list[str]]
 ) -> None:
     """Neither the number of writers nor the dialect nor the batch size changes ``bets.csv``."""
+    day = {agency: day[agency] for agency in (1, 2)}
     found = {}
     for writers in (1, 5):
         with LiveCentral(
             tmp_path,
-            *("--agencies", AGENCIES, "--writers", writers, "--draws", 2),
+            *("--agencies", len(day), "--writers", writers, "--draws", 2),
             data_dir=tmp_path / f"data-{writers}",
         ) as central:
             play_classic(central, day, 31, None)
@@ -118,7 +119,7 @@ def test_the_list_is_the_same_to_the_byte(
             play_agencies(central, tmp_path, files, "--batch-size", 9)
             assert central.wait() == 0
             segments = sorted((central.data_dir / "draws").glob("*/segment-*.log"))
-            assert len(segments) == 2 * writers
+            assert len(segments) == 2 * min(writers, len(day))
             found |= {(writers, draw): central.bets_csv(draw) for draw in (1, 2)}
     assert len(found) == 4
     assert set(found.values()) == {union(day)}
@@ -278,11 +279,9 @@ def test_a_second_run_never_mixes(tmp_path: Path) -> None:
 
 
 FORMS = {
-    "byte-order-mark": lambda rows: b"\xef\xbb\xbf" + "".join(f"{r}\n" for r in rows).encode(),
-    "crlf": lambda rows: "".join(f"{row}\r\n" for row in rows).encode(),
-    "no-last-newline": lambda rows: "\n".join(rows).encode(),
-    "quotes": lambda rows: "".join(
-        ",".join(f'"{field}"' for field in row.split(",")) + "\r\n" for row in rows
+    "mark-and-crlf": lambda rows: b"\xef\xbb\xbf" + "".join(f"{row}\r\n" for row in rows).encode(),
+    "quotes-and-no-last-newline": lambda rows: "\n".join(
+        ",".join(f'"{field}"' for field in row.split(",")) for row in rows
     ).encode(),
 }
 

@@ -55,9 +55,9 @@ def mid_upload(central: LiveCentral) -> Iterator[tuple[ClassicAgency, Lottery1Ag
     rows = made_up(120)
     with ClassicAgency(central.port) as classic, Lottery1Agency(central.port) as modern:
         modern.greet(9)
-        classic.send(batch_of(rows) * 3000)
+        classic.send(batch_of(rows) * 1500)
         classic.acknowledged()
-        modern.send(b"".join(batch(120 * index, rows) for index in range(2000)))
+        modern.send(b"".join(batch(120 * index, rows) for index in range(1000)))
         yield classic, modern
 
 
@@ -88,6 +88,7 @@ def test_serve_twice_mid_upload(tmp_path: Path) -> None:
         ends_well(central)
 
 
+@pytest.mark.slow
 def test_serve_with_a_writer_that_stands_still(tmp_path: Path) -> None:
     """A writer that does not answer can not hold the end up either."""
     with (
@@ -134,7 +135,7 @@ def test_serve_while_a_classic_agency_does_not_close(tmp_path: Path) -> None:
         ends_well(central)
 
 
-@pytest.mark.parametrize("bets", [3, 150_000])
+@pytest.mark.parametrize("bets", [3, pytest.param(150_000, marks=pytest.mark.slow)])
 def test_serve_while_an_agency_acknowledges_no_winners(tmp_path: Path, bets: int) -> None:
     """An agency of lottery/1 reads nothing: all is written to it, or far from all."""
     rows = made_up(bets, number=7574)
@@ -156,7 +157,7 @@ def test_serve_during_a_seal(tmp_path: Path) -> None:
     rows = made_up(120)
     with LiveCentral(tmp_path, "--agencies", 1) as central:
         with ClassicAgency(central.port) as agency:
-            agency.upload([batch_of(rows)] * 2000, None)
+            agency.upload([batch_of(rows)] * 800, None)
             agency.end()
             central.wait_for(r"action: agency \| result: success")
             ends_well(central)

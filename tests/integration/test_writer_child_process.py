@@ -238,18 +238,21 @@ async def test_disk_without_room(tmp_path: Path) -> None:
     """Nothing of a group that does not fit is acknowledged; status and log say what it was."""
     async with running(tmp_path) as rig:
         seat, session = rig.sit(1)
-        seat.rows(0, 1, ROW)
-        assert await session.hears() == ("stored", 1, 1)
+        # Much, so that a measurement of coverage, which is smaller, has room at the end.
+        for number in range(200):
+            seat.rows(number * 100, 100, ROW * 100)
+        while seat.in_hand:
+            assert (await session.hears())[0] == "stored"
         size = rig.draw.segment(1).stat().st_size + 10
         resource.prlimit(rig.pids[0], resource.RLIMIT_FSIZE, (size, size))
-        seat.rows(1, 1, ROW)
+        seat.rows(20000, 1, ROW)
         assert await session.hears() == ("lost", "its writer ended with status 3 (disk)")
         assert session.waits
         (printed,) = rig.log.of("writer_output")
         assert "segment-0001.log cannot be written, only 10 of " in printed["text"]
         assert [end.status for end in await rig.close()] == [3]
     ledger = Ledger(rig.draw.segments())
-    assert ledger.bets_of(1) == 1
+    assert ledger.bets_of(1) == 20000
     assert [tail.length for tail in ledger.torn] == [10]
 
 
@@ -319,7 +322,7 @@ def test_writer_does_not_outlive_its_parent(tmp_path: Path, stopped: bool) -> No
         [sys.executable, "-c", PARENT, str(tmp_path)],
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     ) as parent:
         assert parent.stdout is not None
         try:

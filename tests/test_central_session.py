@@ -1,0 +1,756 @@
+"""``lottery.central.session``: one connection of an agency, to the byte, from first to last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from central_fakes import NONCE, Agency, House, batch, bets, classic_batch
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from zope.interface.verify import verifyObject
+
+from lottery.central.session import DELIVERY_SECONDS, AgencySession
+from lottery.errors import Code
+from lottery.wire import classic, lottery1
+from lottery.wire.messages import (
+    Ack,
+    ClassicEnd,
+    ClassicRefused,
+    ClassicStored,
+    ClassicWinners,
+    End,
+    Error,
+    Hello,
+    Received,
+    Refused,
+    Winners,
+)
+from lottery.writer.process import BUDGET_BYTES
+
+ROW = "Ana,López,30904465,1999-03-17,7574"
+FIELDS_HEX = "416e61 2c 4cc3b370657a 2c 3330393034343635 2c 313939392d30332d3137 2c 37353734"
+NONCE_HEX = NONCE.hex()
+SILENCE = 60.0
+
+
+def hexed(text: str) -> bytes:
+    """Bytes from hexadecimal digits and blanks."""
+    return bytes.fromhex(text)
+
+
+def ended(house: House, agency: Agency, number: int, *rows: str) -> None:
+    """Let an agency of lottery/1 do its day up to its END."""
+    agency.say(Hello(number), *([batch(rows)] if rows else []), End(len(rows), NONCE))
+    assert Ack(len(rows), True) in agency.heard()
+
+
+# Both dialects, to the byte.
+
+
+def test_classic_day_to_the_byte(tmp_path: Path) -> None:
+    """Batch, stored; an empty batch, stored; end; winners; and the agency closes."""
+    with House(tmp_path) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.polite = False
+        agency.say(hexed(f"01 0024 {FIELDS_HEX} 2c"))
+        assert agency.bytes_heard() == hexed("02")
+        agency.say(hexed("01 0000"))
+        assert agency.bytes_heard() == hexed("02")
+        agency.say(hexed("ff"))
+        assert agency.bytes_heard() == hexed("03 0008 3330393034343635")
+        assert house.bets_csv() == f"1,{ROW}\n"
+        assert agency.transport.shut
+        agency.close()
+        (result,) = house.log.of("consulta_ganadores")
+        assert result == {
+            "level": "INFO",
+            "result": "success",
+            "draw": "1",
+            "agency": "1",
+            "cant_ganadores": "1",
+        }
+
+
+def test_lottery1_day_to_the_byte(tmp_path: Path) -> None:
+    """HELLO, WELCOME, BATCH, ACK, END, ACK, WINNERS, RECEIVED; and the central closes."""
+    with House(tmp_path) as house:
+        agency = house.arrive()
+        agency.say(hexed("10 0011 01 00000003 00000000 0000000000000000"))
+        assert agency.bytes_heard() == hexed(
+            "20 0018 00000001 01 00 0000000000000000 00000000 2000 0000003c"
+        )
+        agency.say(hexed(f"11 002e 0000000000000000 0001 {FIELDS_HEX} 0a"))
+        assert agency.bytes_heard() == hexed("21 0009 0000000000000001 00")
+        agency.say(hexed(f"12 0028 0000000000000001 {NONCE_HEX}"))
+        assert agency.bytes_heard() == hexed(
+            "21 0009 0000000000000001 01"
+            f"23 003a 00000001 1d96 0000000000000001 0000000000000000 {FIELDS_HEX} 0a"
+        )
+        assert not agency.transport.shut
+        agency.say(hexed("13 000c 00000001 0000000000000001"))
+        assert agency.bytes_heard() == b""
+        assert agency.transport.shut
+        assert not agency.connected
+        assert house.log.of("consulta_ganadores")[0]["result"] == "success"
+
+
+@pytest.mark.parametrize("dialect", [classic.DIALECT, lottery1.DIALECT])
+def test_a_day_byte_by_byte(tmp_path: Path, dialect: str) -> None:
+    """However the bytes are cut: the same answers."""
+    rows = bets(1, 3, 7574)
+    if dialect == classic.DIALECT:
+        words = [classic_batch(rows[:2]), classic_batch(rows[2:]), ClassicEnd()]
+        stream = b"".join(map(classic.encode, words))
+    else:
+        words = [Hello(1), batch(rows[:2]), batch(rows[2:], 2), End(3, NONCE)]
+        stream = b"".join(map(lottery1.encode, words))
+    with House(tmp_path) as house:
+        agency = house.arrive(dialect)
+        for byte in stream:
+            agency.say(bytes([byte]))
+        heard = agency.heard()
+        if dialect == classic.DIALECT:
+            documents = b",".join(row.split(",")[2].encode() for row in rows)
+            assert heard == [ClassicStored(), ClassicStored(), ClassicWinners(documents)]
+            agency.close()
+        else:
+            told = Winners(1, 7574, 3, 0, "".join(f"{row}\n" for row in rows).encode())
+            assert heard[1:] == [Ack(2), Ack(3), Ack(3, True), told]
+            agency.say(Received(1, 3))
+        assert house.bets_csv() == "".join(f"1,{row}\n" for row in rows)
+
+
+def test_everything_is_sent_before_anything_is_read(tmp_path: Path) -> None:
+    """A classic agency that reads only at the end gets an answer for each batch."""
+    rows = bets(1, 500)
+    with House(tmp_path) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.stop_reading()
+        agency.say(*(classic_batch([row]) for row in rows), ClassicEnd())
+        assert agency.bytes_heard() == b""
+        agency.read()
+        assert agency.bytes_heard() == b"\2" * 500 + b"\3\0\0"
+
+
+def test_an_agency_may_half_close_behind_its_end(tmp_path: Path) -> None:
+    """It still reads, so it still gets its winners."""
+    with House(tmp_path) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.say(classic_batch([ROW]), ClassicEnd())
+        other = house.arrive(classic.DIALECT)
+        assert agency.heard() == [ClassicStored(), ClassicWinners(b"30904465")]
+        other.close()
+    with House(tmp_path / "2", agencies=2) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.say(classic_batch([ROW]), ClassicEnd())
+        agency.half_close()
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        assert agency.heard() == [ClassicStored(), ClassicWinners(b"30904465")]
+        assert not agency.connected
+        results = house.log.of("consulta_ganadores")
+        assert {each["agency"]: each["result"] for each in results} == {
+            "1": "success",
+            "2": "success",
+        }
+
+
+def test_a_half_closed_lottery1_agency_cannot_acknowledge(tmp_path: Path) -> None:
+    """It is told its winners, and the log says that it has not acknowledged them."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.arrive()
+        ended(house, agency, 1, ROW)
+        agency.half_close()
+        assert agency.connected
+        other = house.arrive()
+        ended(house, other, 2)
+        assert isinstance(agency.heard()[0], Winners)
+        assert not agency.connected
+        other.say(Received(1, 0))
+        results = {each["agency"]: each for each in house.log.of("consulta_ganadores")}
+        assert results["1"]["error"] == "the connection was lost"
+        assert results["2"]["result"] == "success"
+
+
+def test_face() -> None:
+    """A session knows that a connection has two halves."""
+    verifyObject(IHalfCloseableProtocol, AgencySession())
+
+
+# Who is refused.
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (b"\0", Code.PROTO, "0x00 begins no frame of lottery/1 nor of classic"),
+        (b"GET / HTTP/1.1\r\n", Code.PROTO, "0x47 begins no frame of lottery/1 nor of classic"),
+        (b"\x11\0\x0a" + bytes(10), Code.STATE, "Batch may not be said when nothing has been said"),
+        (b"\x12\0\x28" + bytes(40), Code.STATE, "End may not be said when nothing has been said"),
+        (
+            b"\x13\0\x0c" + bytes(12),
+            Code.STATE,
+            "Received may not be said when nothing has been said",
+        ),
+        (b"\x10\xff\xff", Code.SIZE, "a frame announces 65535 bytes, at most 8192 are taken"),
+        (b"\x10\0\1\2", Code.PROTO, "version 2 is not spoken here, only version 1"),
+    ],
+)
+def test_nonsense(tmp_path: Path, words: bytes, code: Code, sentence: str) -> None:
+    """It is told what is wrong, to the byte; it takes no place, and what follows is thrown away."""
+    with House(tmp_path) as house:
+        agency = house.arrive()
+        agency.polite = False
+        agency.say(words)
+        told = sentence.encode()
+        assert (
+            agency.bytes_heard()
+            == b"\x24" + (len(told) + 1).to_bytes(2, "big") + bytes([code]) + told
+        )
+        assert agency.transport.shut
+        agency.say(Hello(1))
+        assert agency.bytes_heard() == b""
+        assert house.central._factory.open_draw.places[0].agency is None
+        agency.close()
+        (line,) = [each for each in house.log.of("accept_connections") if "code" in each]
+        assert (line["code"], line["level"]) == (code.name, "WARNING")
+
+
+def test_nonsense_of_a_classic_agency(tmp_path: Path) -> None:
+    """Its dialect has one byte for it."""
+    with House(tmp_path, agencies=2) as house:
+        too_long = house.arrive(classic.DIALECT)
+        too_long.say(hexed("01 2001"))
+        assert too_long.bytes_heard() == b"\xff"
+        later = house.arrive(classic.DIALECT)
+        later.say(classic_batch([ROW]), b"\4")
+        assert later.bytes_heard() == b"\xff"
+        assert house.central._factory.open_draw.left_out == []
+        (line,) = house.log.of("agency")
+        assert (line["agency"], line["code"]) == ("1", "PROTO")
+
+
+def test_a_port_probe_is_of_no_interest(tmp_path: Path) -> None:
+    """It connects and closes, or resets: no place, no line above DEBUG."""
+    with House(tmp_path, log_level="INFO") as house:
+        house.log.clear()
+        house.arrive().close()
+        house.arrive().reset()
+        assert house.log.lines == []
+        assert house.children == []
+
+
+def test_an_agency_beyond_the_places(tmp_path: Path) -> None:
+    """FULL: a sentence in lottery/1, a byte in classic; both are read until they close."""
+    with House(tmp_path, agencies=1) as house:
+        house.greeted(1)
+        third, fourth = house.arrive(), house.arrive(classic.DIALECT)
+        third.say(Hello(3))
+        fourth.say(classic_batch([ROW]), classic_batch([ROW]), ClassicEnd())
+        assert third.heard() == [Error(Code.FULL, "all 1 places of draw 1 are taken")]
+        assert fourth.bytes_heard() == b"\xff"
+        assert not third.connected
+        assert not fourth.connected
+        codes = [each.get("code") for each in house.log.of("accept_connections")]
+        assert codes.count("FULL") == 2
+
+
+def test_a_number_that_is_taken(tmp_path: Path) -> None:
+    """The one who is there goes on."""
+    with House(tmp_path, agencies=2) as house:
+        first, second = house.greeted(1), house.arrive()
+        second.say(Hello(1))
+        assert second.heard() == [Error(Code.TAKEN, "agency 1 is at work in draw 1 already")]
+        first.say(batch([ROW]))
+        assert first.heard() == [Ack(1)]
+
+
+def test_no_writer_can_start(tmp_path: Path) -> None:
+    """STORAGE: it is told, and left out; the next one gets a writer."""
+    with House(tmp_path, agencies=3) as house:
+        for dialect in (lottery1.DIALECT, classic.DIALECT):
+            house.reactor.refusal = OSError("no more processes")
+            agency = house.arrive(dialect)
+            agency.say(Hello(7) if dialect == lottery1.DIALECT else ClassicEnd())
+            expected = {
+                lottery1.DIALECT: [Error(Code.STORAGE, "the central cannot store now")],
+                classic.DIALECT: [ClassicRefused()],
+            }
+            assert agency.heard() == expected[dialect]
+            assert not agency.connected
+        (first, _) = house.log.of("writer")
+        assert first["error"] == "none can start, no more processes"
+        ended(house, house.arrive(), 8)
+        assert set(house.left_out(1)) == {"7", "1"}
+        house.agencies[-1].say(Received(1, 0))
+
+
+# A bad batch.
+
+
+def test_a_refused_batch_to_the_byte(tmp_path: Path) -> None:
+    """Code, expected index, row, field and sentence; what came before is acknowledged."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.greeted(4)
+        agency.bytes_heard()
+        bad = [ROW, "Ana,Gil,1,2000-01-01,10000"]
+        agency.say(batch([ROW]), batch(bad, 1), batch([ROW], 3), End(4, NONCE))
+        sentence = b"has 5 characters, must be 1 to 4 digits, 0 to 9999"
+        assert agency.bytes_heard() == (
+            hexed("21 0009 0000000000000001 00")
+            + hexed(f"22 {13 + len(sentence):04x} 08 00 0000000000000001 0002 05")
+            + sentence
+        )
+        assert not agency.connected
+        (line,) = house.log.of("agency")
+        assert line["code"] == "FIELD"
+        assert line["error"] == f"row 2, {sentence.decode()}"
+        received = [(each["result"], each["cantidad"]) for each in house.log.of("apuesta_recibida")]
+        assert received == [("success", "1"), ("fail", "2")]
+
+
+def test_a_refused_classic_batch(tmp_path: Path) -> None:
+    """One byte behind what is owed; nothing of the batch is stored."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.say(classic_batch([ROW]), classic_batch(["Ana,Gil,x,2000-01-01,1"]), ClassicEnd())
+        assert agency.bytes_heard() == b"\2\xff"
+        other = house.arrive(classic.DIALECT)
+        other.say(ClassicEnd())
+        assert house.bets_csv() == f"1,{ROW}\n"
+        assert house.left_out(1) == {"1": "row 1, holds U+0078, must be 1 to 15 digits"}
+
+
+def test_a_batch_out_of_sequence(tmp_path: Path) -> None:
+    """No hole and no repetition can arise."""
+    with House(tmp_path, agencies=2) as house:
+        for number, first in ((1, 1), (2, 2**64 - 1)):
+            agency = house.greeted(number)
+            agency.say(batch([ROW], first))
+            sentence = f"the batch begins with bet {first}, bet 0 is next"
+            assert agency.heard() == [Refused(Code.SEQ, False, 0, 0, 0, sentence)]
+
+
+def test_an_end_that_does_not_fit(tmp_path: Path) -> None:
+    """TOTALS: one of the two has lost something."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.greeted(1)
+        agency.say(batch([ROW]), End(2, NONCE))
+        sentence = "2 bets are announced, 1 are stored"
+        assert agency.heard() == [Ack(1), Refused(Code.TOTALS, False, 1, 0, 0, sentence)]
+        assert not agency.connected
+        assert house.log.of("agency")[0]["error"] == sentence
+
+
+def test_who_leaves_is_not_heard(tmp_path: Path) -> None:
+    """What a writer says of a session that has left in the meantime changes nothing."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(batch([ROW]), End(1, NONCE), b"\0")
+        (error,) = agency.heard()
+        assert isinstance(error, Error)
+        assert error.code is Code.PROTO
+        house.children[0].stopped = False
+        house.settle()
+        assert agency.heard() == []
+        assert house.log.of("agency")[0]["code"] == "PROTO"
+
+
+# Cut off.
+
+
+def test_cut_off_before_its_end(tmp_path: Path) -> None:
+    """Between frames, in a header, in a payload: left out, with the reason."""
+    with House(tmp_path, agencies=6) as house:
+        for rest in (b"", b"\1", b"\1\0\x24abc"):
+            for way in ("close", "reset"):
+                agency = house.arrive(classic.DIALECT)
+                agency.say(classic_batch([ROW]), rest)
+                getattr(agency, way)()
+        reasons = house.left_out(1)
+        closed, lost = "it closed the connection", "the connection was lost"
+        middle = " in the middle of a frame"
+        assert list(reasons.values()) == [
+            closed,
+            lost,
+            closed + middle,
+            lost + middle,
+            closed + middle,
+            lost + middle,
+        ]
+        assert house.log.of("sorteo") == [
+            {"level": "WARNING", "result": "fail", "draw": "1", "error": "void, nobody ended"}
+        ]
+
+
+def test_who_half_closes_too_early_hears_why(tmp_path: Path) -> None:
+    """It may still be reading."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        agency.half_close()
+        assert agency.heard() == [Error(Code.TIMEOUT, "it closed the connection")]
+        assert not agency.connected
+
+
+def test_gone_with_its_end_in_the_writers_hands(tmp_path: Path) -> None:
+    """When that is stored it has succeeded, whatever became of the connection."""
+    for number, way in enumerate(("close", "reset")):
+        with House(tmp_path / str(number)) as house:
+            agency = house.greeted(1)
+            house.children[0].stopped = True
+            agency.say(batch([ROW]), End(1, NONCE))
+            getattr(agency, way)()
+            assert house.log.of("sorteo") == []
+            house.children[0].stopped = False
+            house.settle()
+            assert house.log.of("sorteo")[0]["result"] == "success"
+            (result,) = house.log.of("consulta_ganadores")
+            assert (result["result"], result["cant_ganadores"]) == ("fail", "1")
+            assert result["error"] in ("the agency is away", "the connection was lost")
+
+
+def test_gone_and_its_writer_too(tmp_path: Path) -> None:
+    """An END that was in the hands of a writer that died is none."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(batch([ROW]), End(1, NONCE))
+        agency.reset()
+        house.children[0].die(9)
+        house.settle()
+        assert house.left_out(1) == {"1": "its writer was ended by signal 9"}
+        assert house.log.of("sorteo")[0]["result"] == "fail"
+
+
+def test_its_writer_dies(tmp_path: Path) -> None:
+    """STORAGE, and its neighbour at another writer goes on."""
+    with House(tmp_path, agencies=3, writers=2) as house:
+        first, second = house.greeted(1), house.greeted(2)
+        house.children[0].die(9)
+        house.settle()
+        assert first.heard() == [Error(Code.STORAGE, "its writer was ended by signal 9")]
+        assert not first.connected
+        second.say(batch([ROW]))
+        assert second.heard() == [Ack(1)]
+        third = house.arrive(classic.DIALECT)
+        third.say(classic_batch([ROW]))
+        assert third.heard() == [ClassicStored()]
+        assert len(house.children) == 3
+
+
+def test_more_behind_an_end(tmp_path: Path) -> None:
+    """STATE; the part of an agency whose END is stored stays decided."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.arrive()
+        ended(house, agency, 1, ROW)
+        agency.say(batch([ROW], 1))
+        (error,) = agency.heard()
+        assert isinstance(error, Error)
+        assert error.code is Code.STATE
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        assert house.left_out(1) == {}
+        results = {each["agency"]: each for each in house.log.of("consulta_ganadores")}
+        assert results["1"]["error"] == "the agency is away"
+
+
+# Silence.
+
+
+def test_silence_before_the_first_frame(tmp_path: Path) -> None:
+    """Whoever says nothing, or never ends its first frame, is told, and gone in bounded time."""
+    with House(tmp_path, silence=SILENCE) as house:
+        mute, cut = house.arrive(), house.arrive(classic.DIALECT)
+        cut.say(b"\1\0")
+        mute.polite = cut.polite = False
+        house.advance(SILENCE - 1)
+        assert mute.heard() == []
+        house.advance(1)
+        assert mute.heard() == [Error(Code.TIMEOUT, "it was silent for too long")]
+        assert cut.bytes_heard() == b"\xff"
+        house.advance(5)
+        assert not mute.connected
+        assert not cut.connected
+
+
+def test_silence_of_an_agency(tmp_path: Path) -> None:
+    """Any byte begins the time anew; then it is left out."""
+    with House(tmp_path, silence=SILENCE) as house:
+        agency = house.greeted(1)
+        house.advance(SILENCE - 1)
+        agency.say(b"\x11")
+        house.advance(SILENCE - 1)
+        assert agency.connected
+        house.advance(1)
+        assert agency.heard() == [Error(Code.TIMEOUT, "it was silent for too long")]
+        assert house.left_out(1) == {"1": "it was silent for too long"}
+
+
+def test_who_waits_for_us_is_not_silent(tmp_path: Path) -> None:
+    """For an acknowledgement, or for the draw, an agency may wait for as long as it takes."""
+    with House(tmp_path, agencies=2, silence=SILENCE, writer_timeout=1000.0) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(batch([ROW]))
+        house.advance(3 * SILENCE)
+        house.children[0].stopped = False
+        house.settle()
+        assert agency.heard() == [Ack(1)]
+        house.advance(SILENCE - 1)
+        agency.say(End(1, NONCE))
+        house.advance(5 * SILENCE)
+        assert agency.heard() == [Ack(1, True)]
+
+
+def test_no_limit(tmp_path: Path) -> None:
+    """0: for ever. But a draw has to end, so who is told its winners has half a minute."""
+    with House(tmp_path, silence=0.0) as house:
+        mute, agency = house.arrive(), house.greeted(1)
+        house.advance(500)
+        assert mute.connected
+        assert agency.connected
+        ended_at = house.reactor.seconds()
+        agency.say(End(0, NONCE))
+        assert agency.heard() == [Ack(0, True), Winners(1, 7574, 0, 0, b"")]
+        house.advance(DELIVERY_SECONDS - 1)
+        assert agency.connected
+        assert house.log.of("consulta_ganadores") == []
+        house.advance(1)
+        assert house.reactor.seconds() == ended_at + DELIVERY_SECONDS
+        (result,) = house.log.of("consulta_ganadores")
+        assert result["error"] == "it was silent for too long"
+
+
+# Flow control.
+
+
+def test_a_full_writer_stops_the_reading(tmp_path: Path) -> None:
+    """And nothing else does; when there is room, in turn, it goes on where it was."""
+    rows = [f"{'A' * 60},{'B' * 60},{index:08d},2000-01-01,1" for index in range(55)]
+    size = len(lottery1.encode(batch(rows)))
+    count = BUDGET_BYTES // size + 20
+    with House(tmp_path, agencies=2, writers=1, writer_timeout=1000.0) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(*(batch(rows, 55 * index) for index in range(count)), End(55 * count, NONCE))
+        assert not agency.transport.reading
+        assert BUDGET_BYTES <= house.children[0].sent <= BUDGET_BYTES + size + 100
+        assert agency.transport.arriving
+        waited = house.arrive()
+        waited.say(Hello(2), batch(rows))
+        assert not waited.transport.reading
+        house.advance(2 * SILENCE)  # it is not their turn
+        assert agency.connected
+        house.children[0].stopped = False
+        house.settle()
+        heard = agency.heard()
+        assert heard[-1] == Ack(55 * count, True)
+        assert waited.heard()[-1] == Ack(55)
+        assert agency.transport.reading
+
+
+def test_who_is_gone_when_its_turn_comes(tmp_path: Path) -> None:
+    """Has given up its place in the line; and who leaves just then is not resumed."""
+    with House(tmp_path, agencies=3, writers=1, writer_timeout=1000.0, deadline=30.0) as house:
+        rows = [f"{'A' * 60},{'B' * 60},{index:08d},2000-01-01,1" for index in range(55)]
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(*(batch(rows, 55 * index) for index in range(60)))
+        assert not agency.transport.reading
+        house.advance(30)
+        assert agency.heard()[-1] == Error(
+            Code.TIMEOUT, "it had not ended when the deadline of 30 s passed"
+        )
+        house.children[0].stopped = False
+        house.settle()
+        assert house.log.of("sorteo")[0]["result"] == "fail"
+
+
+def test_a_refusal_while_it_waits_for_room(tmp_path: Path) -> None:
+    """The line moves past one that has been refused."""
+    with House(tmp_path, agencies=2, writers=1, writer_timeout=1000.0) as house:
+        rows = [f"{'A' * 60},{'B' * 60},{index:08d},2000-01-01,1" for index in range(55)]
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(batch([ROW], 7), *(batch(rows, 55 * index) for index in range(60)))
+        house.children[0].stopped = False
+        house.settle()
+        (refused,) = agency.heard()
+        assert isinstance(refused, Refused)
+        assert refused.code is Code.SEQ
+        assert not agency.connected
+
+
+# The delivery.
+
+
+def test_winners_of_many_frames(tmp_path: Path) -> None:
+    """Each as the last one has left; nothing is lost, whatever the agency reads when."""
+    rows = [f"Ana,Gil,{index:08d},2000-01-01,7574" for index in range(1000)]
+    with House(tmp_path) as house:
+        agency = house.arrive()
+        agency.stop_reading()
+        frames = [batch(rows[start : start + 100], start) for start in range(0, 1000, 100)]
+        agency.say(Hello(1), *frames, End(1000, NONCE))
+        assert len(agency.transport._unsent) < 3 * 8192
+        agency.read()
+        told = [message for message in agency.heard() if isinstance(message, Winners)]
+        assert len(told) == 5
+        assert b"".join(each.rows for each in told).decode().splitlines() == rows
+        agency.say(Received(1, 1000))
+        assert house.log.of("consulta_ganadores")[0]["cant_ganadores"] == "1000"
+
+
+def test_who_does_not_read_its_winners(tmp_path: Path) -> None:
+    """It is gone in bounded time, and the log says that they were not delivered."""
+    for number, dialect in enumerate((lottery1.DIALECT, classic.DIALECT)):
+        with House(tmp_path / str(number), silence=SILENCE) as house:
+            agency = house.arrive(dialect)
+            agency.stop_reading()
+            if dialect == lottery1.DIALECT:
+                agency.say(Hello(1), batch([ROW]), End(1, NONCE))
+            else:
+                agency.say(classic_batch([ROW]), ClassicEnd())
+            house.advance(SILENCE)
+            (result,) = house.log.of("consulta_ganadores")
+            assert result["error"] == "it was silent for too long"
+            house.advance(5)
+            assert not agency.connected
+
+
+def test_classic_agency_that_does_not_close(tmp_path: Path) -> None:
+    """It has read all, but whether it has nobody knows: it is aborted, and not delivered."""
+    with House(tmp_path) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.polite = False
+        agency.say(ClassicEnd())
+        assert agency.heard() == [ClassicWinners(b"")]
+        assert house.log.of("consulta_ganadores") == []
+        house.advance(5)
+        assert not agency.connected
+        (result,) = house.log.of("consulta_ganadores")
+        assert result["result"] == "fail"
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_gone_before_it_has_acknowledged(tmp_path: Path, way: str) -> None:
+    """The winners are not delivered, and the central says so."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        agency.say(End(0, NONCE))
+        assert isinstance(agency.heard()[-1], Winners)
+        getattr(agency, way)()
+        (result,) = house.log.of("consulta_ganadores")
+        assert result["error"] == "the connection was lost"
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_away_when_the_draw_is_held(tmp_path: Path, way: str) -> None:
+    """It has succeeded, and its winners cannot be told."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.arrive()
+        ended(house, agency, 1, ROW)
+        getattr(agency, way)()
+        assert house.log.of("sorteo") == []
+        other = house.arrive(classic.DIALECT)
+        other.say(ClassicEnd())
+        assert house.left_out(1) == {}
+        assert house.log.of("sorteo")[0]["agencies"] == "2"
+        results = {each["agency"]: each for each in house.log.of("consulta_ganadores")}
+        assert results["1"]["error"] in ("the agency is away", "the connection was lost")
+        assert results["2"]["result"] == "success"
+
+
+def test_an_acknowledgement_of_something_else(tmp_path: Path) -> None:
+    """Is none: the winners are not delivered."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        agency.say(End(0, NONCE))
+        agency.heard()
+        agency.say(Received(1, 5))
+        assert not agency.connected
+        (result,) = house.log.of("consulta_ganadores")
+        assert result["error"] == ("0 winners of draw 1 were told, 5 of draw 1 are acknowledged")
+
+
+def test_more_winners_than_the_classic_dialect_can_say(tmp_path: Path) -> None:
+    """FF, logged with the numbers; nothing is truncated, and nobody waits for ever."""
+    rows = [f"A,B,{index:015d},2000-01-01,7574" for index in range(4097)]
+    with House(tmp_path) as house:
+        agency = house.arrive(classic.DIALECT)
+        frames = [classic_batch(rows[start : start + 200]) for start in range(0, 4097, 200)]
+        agency.say(*frames, ClassicEnd())
+        assert agency.bytes_heard() == b"\2" * 21 + b"\xff"
+        assert not agency.connected
+        (result,) = house.log.of("consulta_ganadores")
+        assert result["cant_ganadores"] == "4097"
+        assert result["error"] == "4097 winners take 65551 bytes, the classic dialect has 65535"
+
+
+def test_what_is_owed_is_written_before_the_winners(tmp_path: Path) -> None:
+    """An agency whose transport was full when its END was stored still gets all of it."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        agency.heard()
+        agency.stop_reading()
+        producer = agency.transport.producer
+        assert producer is not None
+        producer.pauseProducing()  # type: ignore[attr-defined]
+        agency.say(batch([ROW]), End(1, NONCE))
+        agency.read()
+        heard = agency.heard()
+        assert heard[0] == Ack(1, True)
+        assert isinstance(heard[1], Winners)
+        agency.say(Received(1, 1))
+
+
+# The end of the central.
+
+
+def test_stop_in_the_middle_of_everything(tmp_path: Path) -> None:
+    """Batches in hand are acknowledged, what is not read is refused, all are told."""
+    with House(tmp_path, agencies=4) as house:
+        new, working = house.arrive(), house.greeted(1)
+        waiting = house.arrive(classic.DIALECT)
+        waiting.say(classic_batch([ROW]), ClassicEnd())
+        leaving = house.arrive()
+        leaving.polite = False
+        leaving.say(b"\0")
+        house.children[0].stopped = True
+        working.say(batch([ROW]))
+        stopped: list[object] = []
+        house.central.stopService().addBoth(stopped.append)
+        working.say(batch([ROW], 1))  # too late
+        house.children[0].stopped = False
+        house.settle()
+        assert working.heard() == [Ack(1), Error(Code.STOPPING, "the central is being stopped")]
+        assert waiting.bytes_heard() == b"\2\xff"
+        assert new.heard() == [Error(Code.STOPPING, "the central is being stopped")]
+        leaving.close()
+        assert stopped == [None]
+        assert house.log.of("sorteo") == []
+
+
+def test_stop_while_a_writer_hangs(tmp_path: Path) -> None:
+    """It is killed in time, and its session is told of the stop, not of the writer."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(batch([ROW]))
+        stopped: list[object] = []
+        house.central.stopService().addBoth(stopped.append)
+        house.advance(2.5)
+        house.children[0].stopped = False
+        house.settle()
+        assert stopped == [None]
+        assert agency.heard() == [Error(Code.STOPPING, "the central is being stopped")]
+
+
+def test_stop_during_the_delivery(tmp_path: Path) -> None:
+    """Who has not acknowledged is told; the log says that it was not delivered."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        agency.say(End(0, NONCE))
+        house.stop()
+        assert agency.heard()[-1] == Error(Code.STOPPING, "the central is being stopped")
+        (result,) = house.log.of("consulta_ganadores")
+        assert result["error"] == "the central is being stopped"
