@@ -25,6 +25,7 @@ from lottery.wire.messages import (
     Refused,
     Winners,
 )
+from lottery.writer.pipe import Answer, pack
 from lottery.writer.process import BUDGET_BYTES
 
 ROW = "Ana,López,30904465,1999-03-17,7574"
@@ -580,6 +581,24 @@ def test_a_refusal_while_it_waits_for_room(tmp_path: Path) -> None:
         assert not agency.connected
 
 
+def test_room_for_one_batch_only(tmp_path: Path) -> None:
+    """Whoever fills the room again goes back to the end of the line, and is not read."""
+    rows = [f"{'A' * 60},{'B' * 60},{index:08d},2000-01-01,1" for index in range(55)]
+    size = len(lottery1.encode(batch(rows)))
+    with House(tmp_path, real=False, writers=1) as house:
+        agency = house.arrive()
+        agency.say(Hello(1), *(batch(rows, 55 * index) for index in range(60)))
+        child = house.children[0]
+        assert not agency.transport.reading
+        for _ in range(3):
+            before = child.sent
+            child.answer(pack(Answer.TAKEN, 0, before - BUDGET_BYTES + 1))
+            house.settle()
+            assert size - 10 < child.sent - before < size + 30
+            assert not agency.transport.reading
+        child.end()
+
+
 # The delivery.
 
 
@@ -743,6 +762,31 @@ def test_stop_while_a_writer_hangs(tmp_path: Path) -> None:
         house.settle()
         assert stopped == [None]
         assert agency.heard() == [Error(Code.STOPPING, "the central is being stopped")]
+
+
+def test_stop_with_an_end_in_the_writers_hands(tmp_path: Path) -> None:
+    """It is stored and acknowledged, but nobody decides any more who has succeeded."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(End(0, NONCE))
+        house.central.stopService()
+        house.children[0].stopped = False
+        house.settle()
+        assert agency.heard() == [
+            Ack(0, True),
+            Error(Code.STOPPING, "the central is being stopped"),
+        ]
+        assert house.log.of("apuesta_recibida") == []
+
+
+def test_stop_with_an_agency_that_does_not_read(tmp_path: Path) -> None:
+    """It is aborted when its grace is over."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.greeted(1)
+        agency.stop_reading()
+        house.stop()
+        assert agency.transport.aborted
 
 
 def test_stop_during_the_delivery(tmp_path: Path) -> None:

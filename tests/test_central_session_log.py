@@ -49,6 +49,7 @@ def test_every_batch_at_debug() -> None:
     log.clear()
     journal.succeeded()
     assert log.lines == ["action: agency | result: success | agency: 7 | bets: 5"]
+    assert log.actions[0]["level"] == "DEBUG"
 
 
 def test_one_total_at_info() -> None:
@@ -61,7 +62,6 @@ def test_one_total_at_info() -> None:
     journal.succeeded()
     assert log.lines == [
         "action: apuesta_recibida | result: success | agency: 7 | cantidad: 5",
-        "action: agency | result: success | agency: 7 | bets: 5",
     ]
 
 

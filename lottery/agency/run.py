@@ -89,6 +89,8 @@ class AgencyRun:
             skip_bad=settings.skip_bad,
             log_level=settings.log_level,
         )
+        for key in settings.ignored:
+            self._log("ignored_setting", "success", LogLevel.debug, key=key)
         try:
             await self._errand()
         except CancelledError:

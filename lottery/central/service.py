@@ -248,9 +248,10 @@ class Central(Service):
             LogLevel.debug,
             port=settings.port,
             listen_backlog=settings.backlog,
-            listen=" ".join(settings.listen),
             logging_level=settings.log_level,
         )
+        for key in settings.ignored:
+            self._log("ignored_setting", "success", LogLevel.debug, key=key)
 
 
 def _stop_listening(port: IListeningPort) -> Deferred[None]:

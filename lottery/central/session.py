@@ -84,9 +84,7 @@ class AgencySession(Protocol):
             self._cut_off("it closed the connection")
 
     def writeConnectionLost(self) -> None:
-        """All is said and our direction shut: if the other one is too, that was it."""
-        if self._connection.peer_closed:
-            self._connection.close()
+        """All is said and our direction shut; the other one is the agency's to shut."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone; what is decided of the agency's part stays decided."""
