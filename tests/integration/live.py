@@ -180,11 +180,15 @@ class LiveProcess:
         """Whether it has not ended yet."""
         return self._process.poll() is None
 
-    def wait_for(self, pattern: str, *, count: int = 1) -> re.Match[str]:
-        """Wait for a line that the pattern is found in, for the ``count``-th one; gives it."""
+    def wait_for(self, pattern: str, *, count: int = 1, since: int = 0) -> re.Match[str]:
+        """Wait for a line that the pattern is found in, for the ``count``-th one; gives it.
+
+        :param since: how many lines are of no interest; for what is told by the port of a peer,
+            which another one may have had before.
+        """
         wanted = re.compile(pattern)
         found: list[re.Match[str]] = []
-        seen = 0
+        seen = since
 
         def is_there() -> bool:
             nonlocal seen
@@ -197,9 +201,9 @@ class LiveProcess:
         assert len(found) >= count, f"{pattern!r} {len(found)} of {count} times in\n{self.log}"
         return found[count - 1]
 
-    def matches(self, pattern: str) -> list[re.Match[str]]:
+    def matches(self, pattern: str, *, since: int = 0) -> list[re.Match[str]]:
         """What the pattern finds in the lines so far, at most once in a line."""
-        return [match for line in list(self.lines) if (match := re.search(pattern, line))]
+        return [match for line in self.lines[since:] if (match := re.search(pattern, line))]
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""

@@ -94,8 +94,9 @@ def writer_killed(central: LiveCentral, agency: ClassicAgency) -> None:
 
 
 def silent(_central: LiveCentral, agency: ClassicAgency) -> None:
-    """It says nothing any more, and does not close either."""
-    assert agency.rest() in (b"", b"\xff")
+    """It says nothing any more, and is told so."""
+    agency.refused()
+    agency.close()
 
 
 FAULTS: Final = {

@@ -1,0 +1,480 @@
+"""``lottery.central.service``: start, one draw after the other, and the end of all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from central_fakes import (
+    NONCE,
+    Agency,
+    House,
+    MemoryEndpoint,
+    OffThread,
+    batch,
+    bets,
+    classic_batch,
+    settings_in,
+)
+from fakes import FakeWriterReactor, MemoryLog
+from twisted.application.service import IService
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.logger import LogEvent
+from zope.interface.verify import verifyObject
+
+from lottery.central.service import Central
+from lottery.errors import Code, DamagedLedger, StartError
+from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.wire import classic
+from lottery.wire.messages import (
+    Ack,
+    ClassicEnd,
+    ClassicRefused,
+    ClassicStored,
+    ClassicWinners,
+    End,
+    Error,
+    Hello,
+    Received,
+    Winners,
+)
+
+ROW = "Ana,Gil,30904465,1999-03-17,7574"
+
+
+def ends(house: House, number: int, *rows: str) -> Agency:
+    """Let an agency of lottery/1 come, send, and end."""
+    agency = house.arrive()
+    agency.say(Hello(number), *([batch(rows)] if rows else []), End(len(rows), NONCE))
+    assert Ack(len(rows), True) in agency.heard()
+    return agency
+
+
+def results(house: House) -> dict[str, str]:
+    """Who was told of how many winners, or why not, in the last lines about it."""
+    return {
+        each["agency"]: each.get("error", each["cant_ganadores"])
+        for each in house.log.of("consulta_ganadores")
+    }
+
+
+# Start.
+
+
+def test_start(tmp_path: Path) -> None:
+    """It owns its directory, listens, and opens a draw; each has its line, the settings first."""
+    house = House(tmp_path, agencies=3, log_level="DEBUG")
+    verifyObject(IService, house.central)
+    assert house.central.name == "lottery"
+    with house:
+        actions = [(each["action"], each["result"]) for each in house.log.actions]
+        assert actions == [
+            ("config", "success"),
+            ("accept_connections", "in_progress"),
+            ("draw_open", "success"),
+        ]
+        config, listening, opened = house.log.lines
+        for detail in ("port: 12345", "listen_backlog: 128", "logging_level: DEBUG"):
+            assert detail in config.split(" | ")
+        assert listening.endswith("ip: 127.0.0.1 | port: 12345")
+        assert opened.endswith("draw: 1 | agencies: 3")
+        assert house.log.actions[0]["level"] == "DEBUG"
+        assert house.central.ports == [house.endpoint.port]
+        assert (house.settings.data_dir / "lock").read_text() == f"{os.getpid()}\n"
+        assert house.draw_file(1, "").is_dir()
+        assert house.central.running
+        assert house.children == []
+
+
+def test_start_at_a_unix_socket(tmp_path: Path) -> None:
+    """Whatever an endpoint is, the log says where it listens."""
+    house = House(tmp_path)
+    house.endpoint.port.address = UNIXAddress(b"/run/lottery")
+    with house:
+        (line,) = house.log.of("accept_connections")
+        assert "/run/lottery" in line["ip"]
+        assert line["port"] == "0"
+        assert house.arrive(peer=UNIXAddress(b"")).connected
+
+
+def test_start_in_a_directory_that_is_in_use(tmp_path: Path) -> None:
+    """It names the owner, and does not listen."""
+    with House(tmp_path):
+        second = House(tmp_path)
+        with pytest.raises(StartError) as error:
+            second.central.startService()
+        directory = tmp_path / "data"
+        assert str(error.value) == (
+            f"the data directory {directory} is in use by process {os.getpid()}"
+        )
+        assert second.endpoint.factory is None
+        assert not second.central.running
+    with House(tmp_path):
+        pass  # free again
+
+
+def test_start_where_it_cannot_listen(tmp_path: Path) -> None:
+    """One of two endpoints is enough to fail: nothing is left open, no draw is begun."""
+    reactor, log = FakeWriterReactor(), MemoryLog()
+    refusal = CannotListenError("127.0.0.1", 12345, OSError(98, "Address already in use"))
+    good, bad = MemoryEndpoint(), MemoryEndpoint(refusal)
+    settings = settings_in(tmp_path)
+    central = Central(settings, reactor, [good, bad], OffThread(), log)
+    with pytest.raises(StartError, match=r"^cannot listen, .*12345.*already in use") as error:
+        central.startService()
+    assert error.value.__cause__ is not None
+    assert not good.port.listening
+    assert not central.running
+    assert log.of("draw_open") == []
+    data = DataDirectory(settings.data_dir)
+    data.own()
+    assert data.draws() == []
+    data.release()
+
+
+def test_start_where_no_draw_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it could not listen."""
+
+    def new_draw(self: DataDirectory) -> DrawDirectory:
+        raise OSError(28, "No space left on device")
+
+    house = House(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(DataDirectory, "new_draw", new_draw)
+        with pytest.raises(StartError, match="No space left on device"):
+            house.central.startService()
+    assert not house.endpoint.port.listening
+    with House(tmp_path):
+        pass
+
+
+# Stop.
+
+
+def test_stop_before_a_start_and_again(tmp_path: Path) -> None:
+    """Nothing to do; and nothing is said of it."""
+    house = House(tmp_path)
+    stopped: list[None] = []
+    house.central.stopService().addCallback(stopped.append)
+    assert stopped == [None]
+    with house:
+        house.stop()
+        assert house.log.of("shutdown") == [{"level": "INFO", "result": "success"}]
+        house.stop()
+        assert len(house.log.of("shutdown")) == 1
+
+
+def test_stop_frees_what_was_owned(tmp_path: Path) -> None:
+    """It listens no more, and another can take the directory; the next draw has the next number."""
+    for number in (1, 2, 3):
+        with House(tmp_path) as house:
+            assert house.log.of("draw_open")[0]["draw"] == str(number)
+            house.stop()
+            assert not house.endpoint.port.listening
+            assert not house.central.done.called
+
+
+def test_stop_waits_for_its_ports(tmp_path: Path) -> None:
+    """A port that takes its time, or even fails, holds nothing up for good."""
+    for outcome in (None, OSError("the port is odd")):
+        with House(tmp_path) as house:
+            slow: Deferred[None] = Deferred()
+            house.endpoint.port.slow = slow
+            agency = house.greeted(1)
+            stopped: list[object] = []
+            house.central.stopService().addBoth(stopped.append)
+            house.settle()
+            assert stopped == []
+            assert agency.heard() == []
+            slow.callback(None) if outcome is None else slow.errback(outcome)
+            house.settle()
+            assert stopped == [None]
+
+
+def test_stop_while_a_draw_is_sealed(tmp_path: Path) -> None:
+    """The work beside the reactor is left, and leaves nothing; nobody is told of a draw."""
+    with House(tmp_path) as house:
+        house.off_thread.hold = True
+        agency = ends(house, 1, ROW)
+        assert house.off_thread.waiting == 1
+        stopped: list[object] = []
+        house.central.stopService().addBoth(stopped.append)
+        house.settle()
+        assert stopped == []
+        assert agency.heard() == [Error(Code.STOPPING, "the central is being stopped")]
+        house.off_thread.run()
+        assert stopped == [None]
+        assert house.log.of("sorteo") == []
+        assert not house.draw_file(1).exists()
+
+
+def test_stop_while_the_writers_of_a_draw_end(tmp_path: Path) -> None:
+    """One that does not is killed, 2.5 seconds after the stop and not when a draw's time is up."""
+    with House(tmp_path, writer_timeout=1000.0) as house:
+        agency = house.greeted(1)
+        agency.say(batch([ROW]), End(1, NONCE), b"")
+        assert house.log.of("sorteo") != []
+        agency.say(Received(1, 1))
+        other = house.greeted(2)
+        child = house.children[-1]
+        child.stopped = True
+        other.say(batch([ROW]))
+        stopped: list[object] = []
+        house.central.stopService().addBoth(stopped.append)
+        house.advance(2)
+        assert child.signals == []
+        house.advance(0.5)
+        assert child.signals == ["KILL"]
+        child.stopped = False
+        house.settle()
+        assert stopped == [None]
+        (line,) = [each for each in house.log.of("writer") if each["result"] == "fail"][:1]
+        assert line["error"] == "killed at the end"
+
+
+# A draw.
+
+
+def test_each_agency_gets_its_own_winners(tmp_path: Path) -> None:
+    """``bets.csv`` in order of agency and input, ``sorteo`` before any result leaves."""
+    with House(tmp_path, agencies=3, writers=2) as house:
+        third = house.greeted(3)
+        first = house.arrive(classic.DIALECT)
+        first.say(classic_batch(["A,B,11,1990-01-01,7574", "A,B,12,1990-01-01,7573"]))
+        zero = house.greeted(0)
+        third.say(batch(["A,B,31,1990-01-01,7574"]), batch(["A,B,32,1990-01-01,7574"], 1))
+        zero.say(End(0, NONCE))
+        third.say(End(2, NONCE))
+        for agency in (first, zero, third):
+            agency.bytes_heard()
+            agency.heard()
+        first.say(ClassicEnd())
+        assert house.bets_csv() == (
+            "1,A,B,11,1990-01-01,7574\n"
+            "1,A,B,12,1990-01-01,7573\n"
+            "3,A,B,31,1990-01-01,7574\n"
+            "3,A,B,32,1990-01-01,7574\n"
+        )
+        assert first.heard() == [ClassicWinners(b"11")]
+        assert zero.heard() == [Winners(1, 7574, 0, 0, b"")]
+        assert third.heard() == [
+            Winners(1, 7574, 2, 0, b"A,B,31,1990-01-01,7574\nA,B,32,1990-01-01,7574\n")
+        ]
+        zero.say(Received(1, 0))
+        third.say(Received(1, 2))
+        assert results(house) == {"1": "1", "0": "0", "3": "2"}
+        actions = [each["action"] for each in house.log.actions]
+        assert actions.count("sorteo") == 1
+        assert actions.index("sorteo") < actions.index("consulta_ganadores")
+        assert house.log.of("sorteo") == [
+            {
+                "level": "INFO",
+                "result": "success",
+                "draw": "1",
+                "winning_number": "7574",
+                "agencies": "3",
+                "left_out": "0",
+            }
+        ]
+
+
+def test_numbers_compare_as_integers(tmp_path: Path) -> None:
+    """0042 is 42."""
+    rows = [f"A,B,{index},1990-01-01,{n}" for index, n in enumerate(("42", "0042", "420", "142"))]
+    with House(tmp_path, winning_number=42) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.say(classic_batch(rows), ClassicEnd())
+        assert agency.heard() == [ClassicStored(), ClassicWinners(b"0,1")]
+
+
+def test_sorteo_comes_before_any_result(tmp_path: Path) -> None:
+    """Nothing is written to anybody before the draw is held."""
+    with House(tmp_path) as house:
+        house.off_thread.hold = True
+        agency = ends(house, 1, ROW)
+        assert house.log.of("sorteo") == []
+        assert agency.heard() == []
+        house.off_thread.run()
+        assert len(house.log.of("sorteo")) == 1
+        house.settle()
+        assert len(agency.heard()) == 1
+
+
+def test_draws_follow_each_other(tmp_path: Path) -> None:
+    """The next is open before this one is sealed; their bets do not mix."""
+    with House(tmp_path) as house:
+        house.off_thread.hold = True
+        first = ends(house, 1, ROW)
+        second = ends(house, 1, *bets(1, 2))
+        third = house.greeted(1)
+        assert house.off_thread.waiting == 2
+        house.off_thread.run()
+        house.settle()
+        assert [message.draw for message in first.heard() if isinstance(message, Winners)] == [1]
+        assert [message.draw for message in second.heard() if isinstance(message, Winners)] == [2]
+        third.say(batch([ROW]))
+        assert house.bets_csv(1) == f"1,{ROW}\n"
+        assert house.bets_csv(2) == "".join(f"1,{row}\n" for row in bets(1, 2))
+        assert [each["draw"] for each in house.log.of("draw_open")] == ["1", "2", "3"]
+        assert house.central._pools == [house.central._factory.open_draw.pool]
+
+
+def test_as_many_draws_as_wanted(tmp_path: Path) -> None:
+    """After the last one is delivered, and the others too, it is done, with status 0."""
+    with House(tmp_path, draws=2) as house:
+        done: list[int] = []
+        house.central.done.addCallback(done.append)
+        first = ends(house, 1)
+        second = ends(house, 1)
+        late = house.arrive()
+        late.say(Hello(7))
+        assert late.heard() == [Error(Code.CLOSED, "draw 2 takes no more bets")]
+        late = house.arrive(classic.DIALECT)
+        late.say(classic_batch([ROW]))
+        assert late.heard() == [ClassicRefused()]
+        second.say(Received(2, 0))
+        assert done == []
+        first.say(Received(1, 0))
+        assert done == [0]
+        assert len(house.log.of("draw_open")) == 2
+
+
+def test_a_void_draw(tmp_path: Path) -> None:
+    """Said to be void; its bets stay; the next draw is open, and a void draw counts."""
+    with House(tmp_path, agencies=2, draws=1) as house:
+        for _ in range(2):
+            agency = house.arrive(classic.DIALECT)
+            agency.say(classic_batch([ROW]))
+            agency.reset()
+        assert house.log.of("sorteo") == [
+            {"level": "WARNING", "result": "fail", "draw": "1", "error": "void, nobody ended"}
+        ]
+        assert house.left_out(1) == {"1": "the connection was lost", "2": "the connection was lost"}
+        assert house.draw_file(1, "segment-0001.log").stat().st_size > 0
+        assert not house.draw_file(1).exists()
+        assert house.central.done.called
+
+
+def test_who_is_left_out_is_named(tmp_path: Path) -> None:
+    """With the reason; who never came has no number, and is not counted as left out."""
+    with House(tmp_path, agencies=3, deadline=30.0) as house:
+        ends(house, 1)
+        cut = house.greeted(2)
+        cut.close()
+        house.advance(30)
+        assert house.left_out(1) == {
+            "2": "it closed the connection",
+            "nobody": "it never came",
+        }
+        (sorteo,) = house.log.of("sorteo")
+        assert (sorteo["agencies"], sorteo["left_out"]) == ("1", "1")
+        house.agencies[0].say(Received(1, 0))
+
+
+def test_a_torn_tail_is_told(tmp_path: Path) -> None:
+    """Half a record behind the last whole one is no bet, and the log says where it stood."""
+    with House(tmp_path, agencies=2) as house:
+        cut, whole = house.greeted(1), house.greeted(2)
+        cut.say(batch([ROW]))
+        house.children[0].die(9)
+        segment = house.draw_file(1, "segment-0001.log")
+        length = segment.stat().st_size
+        with segment.open("ab") as file:
+            file.write(b"LCS1 torn")
+        house.settle()
+        whole.say(End(0, NONCE))
+        whole.say(Received(1, 0))
+        assert house.bets_csv() == f"1,{ROW}\n"
+        (line,) = house.log.of("torn_tail")
+        assert line["path"] == str(segment)
+        assert (line["offset"], line["length"]) == (str(length), "9")
+
+
+def test_a_writer_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    """A draw has to be held: its writers have --writer-timeout to end."""
+    with House(tmp_path, real=True, agencies=2, writers=2, writer_timeout=20.0) as house:
+        first, second = house.greeted(1), house.greeted(2)
+        second.say(End(0, NONCE))
+        house.children[1].stopped = True
+        first.say(End(0, NONCE))
+        house.advance(19)
+        assert house.log.of("sorteo") == []
+        house.advance(1)
+        assert house.children[1].signals == ["KILL"]
+        house.children[1].stopped = False
+        house.settle()
+        assert house.log.of("sorteo")[0]["agencies"] == "2"
+        for agency in (first, second):
+            agency.say(Received(1, 0))
+
+
+# It cannot go on.
+
+
+class Broken(OffThread):
+    """Work that fails."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def __call__(self, work: object, /) -> Deferred[object]:  # type: ignore[override]
+        failed: Deferred[object] = Deferred()
+        failed.errback(self.error)
+        return failed
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device"),
+        (DamagedLedger("seg", 7, "no"), 3, "seg is damaged at byte 7, no"),
+    ],
+)
+def test_a_draw_that_cannot_be_sealed(
+    tmp_path: Path, error: Exception, status: int, sentence: str
+) -> None:
+    """The central says why, and is done with a status that tells."""
+    house = House(tmp_path)
+    house.central._off_thread = Broken(error)
+    with house:
+        agency = ends(house, 1, ROW)
+        done: list[int] = []
+        house.central.done.addCallback(done.append)
+        assert done == [status]
+        (line,) = house.log.of("central")
+        assert line == {"level": "CRITICAL", "result": "fail", "error": sentence}
+        house.stop()
+        assert agency.heard() == [Error(Code.STOPPING, "the central is being stopped")]
+
+
+def test_a_bug(tmp_path: Path, logged_failures: list[LogEvent]) -> None:
+    """What nobody foresaw is a failure in the log, and status 1; only the first status counts."""
+    house = House(tmp_path)
+    house.central._off_thread = Broken(ZeroDivisionError("a bug"))
+    with house:
+        ends(house, 1, ROW)
+        ends(house, 1, ROW)
+        done: list[int] = []
+        house.central.done.addCallback(done.append)
+        assert done == [1]
+        assert [sentence for sentence, _ in house.log.failures] == ["the central cannot go on"] * 2
+    logged_failures.clear()
+
+
+def test_the_next_draw_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the central cannot go on."""
+
+    def new_draw(self: DataDirectory) -> DrawDirectory:
+        raise OSError(28, "No space left on device")
+
+    with House(tmp_path) as house:
+        monkeypatch.setattr(DataDirectory, "new_draw", new_draw)
+        ends(house, 1, ROW)
+        done: list[int] = []
+        house.central.done.addCallback(done.append)
+        assert done == [1]
+        assert house.log.of("central")[0]["error"] == "[Errno 28] No space left on device"
