@@ -89,6 +89,14 @@ def test_start(tmp_path: Path) -> None:
         assert house.children == []
 
 
+def test_start_with_settings_that_mean_nothing(tmp_path: Path) -> None:
+    """Keys of the original that are accepted and ignored are named, at DEBUG."""
+    with House(tmp_path, ignored=("SERVER_IP",)) as house:
+        assert house.log.of("ignored_setting") == [
+            {"level": "DEBUG", "result": "success", "key": "SERVER_IP"}
+        ]
+
+
 def test_start_at_a_unix_socket(tmp_path: Path) -> None:
     """Whatever an endpoint is, the log says where it listens."""
     house = House(tmp_path)
