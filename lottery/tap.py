@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -109,13 +110,25 @@ class TwistdCentral(Service):
         except StartError as error:
             sys.stderr.write(f"lottery: {error}\n")
             raise SystemExit(2) from None
-        self._central.done.addCallback(lambda _: self._stop())
+        self._central.done.addCallback(self._done)
         super().startService()  # type: ignore[no-untyped-call]
+
+    def _done(self, status: int) -> None:
+        if status:
+            # twistd ends with 0 whatever happens, and a supervisor would believe it.
+            atexit.register(_end_with, status)
+        self._stop()
 
     def stopService(self) -> Deferred[None]:
         """Stop; fires when all is at its end."""
         super().stopService()  # type: ignore[no-untyped-call]
         return self._central.stopService()
+
+
+def _end_with(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def makeService(options: Options) -> IService:

@@ -459,6 +459,25 @@ def test_a_draw_that_cannot_be_sealed(
         assert agency.heard() == [Error(Code.STOPPING, "the central is being stopped")]
 
 
+def test_bets_that_were_acknowledged_are_missing(tmp_path: Path) -> None:
+    """No number is drawn over half of what an agency was told is on disk."""
+    with House(tmp_path, agencies=2) as house:
+        ends(house, 1, ROW)
+        segment = house.file("segment-0001.log")
+        content = bytearray(segment.read_bytes())
+        content[50] ^= 1
+        segment.write_bytes(content)
+        done: list[int] = []
+        house.central.done.addCallback(done.append)
+        ends(house, 2)
+        assert done == [3]
+        (line,) = house.log.of("central")
+        assert line["error"] == (
+            f"{segment} is damaged at byte 0, agency 1 has ended with 1 bets, 0 are found"
+        )
+        assert not house.log.of("sorteo")
+
+
 def test_a_bug(tmp_path: Path, logged_failures: list[LogEvent]) -> None:
     """What nobody foresaw is a failure in the log, and status 1; only the first status counts."""
     house = House(tmp_path)
@@ -474,15 +493,17 @@ def test_a_bug(tmp_path: Path, logged_failures: list[LogEvent]) -> None:
 
 
 def test_the_next_draw_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the central cannot go on."""
+    """Then the central cannot go on, once those who have ended have their winners."""
 
     def new_draw(self: DataDirectory) -> DrawDirectory:
         raise OSError(28, "No space left on device")
 
     with House(tmp_path) as house:
         monkeypatch.setattr(DataDirectory, "new_draw", new_draw)
-        ends(house, 1, ROW)
+        agency = ends(house, 1, ROW)
         done: list[int] = []
         house.central.done.addCallback(done.append)
+        assert done == []
+        agency.say(Received(1, 1))
         assert done == [1]
         assert house.log.of("central")[0]["error"] == "[Errno 28] No space left on device"

@@ -389,7 +389,7 @@ def test_who_half_closes_too_early_hears_why(tmp_path: Path) -> None:
     with House(tmp_path) as house:
         agency = house.greeted(1)
         agency.half_close()
-        assert agency.heard() == [Error(Code.TIMEOUT, "it closed the connection")]
+        assert agency.heard() == [Error(Code.LEFT_OUT, "it closed the connection")]
         assert not agency.connected
 
 

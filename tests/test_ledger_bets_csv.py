@@ -84,9 +84,25 @@ def test_order_of_agency_then_index(tmp_path: Path) -> None:
 def test_ends(tmp_path: Path) -> None:
     """An END counts also for an agency without a bet, and makes no row."""
     ledger = Ledger(segments(tmp_path, batch(1, 0, 1) + end(2, 0), batch(3, 0, 1) + end(3, 1)))
-    assert [ledger.ended(agency) for agency in (1, 2, 3, 4)] == [False, True, True, False]
+    ledger.require(2, 0)
+    ledger.require(3, 1)
     assert ledger.agencies == [1, 3]
     assert ledger.bets_of(2) == 0
+
+
+@pytest.mark.parametrize(
+    ("agency", "bets", "found"), [(1, 1, 1), (3, 2, 1), (3, 0, 1), (4, 0, 0)]
+)
+def test_what_is_required(agency: int, bets: int, found: int, tmp_path: Path) -> None:
+    """Bets or an END that are not there are damage, at the torn tail if there is one."""
+    sound = batch(1, 0, 1) + end(2, 0) + batch(3, 0, 1) + end(3, 1)
+    sentence = f"agency {agency} has ended with {bets} bets, {found} are found"
+    for tail, offset in ((b"", 0), (b"LCS1", len(sound))):
+        paths = segments(tmp_path, sound + tail)
+        with pytest.raises(DamagedLedger, match=sentence) as caught:
+            Ledger(paths).require(agency, bets)
+        assert caught.value.offset == offset
+        assert caught.value.path == str(paths[0])
 
 
 def test_agency_that_comes_back(tmp_path: Path) -> None:
@@ -130,7 +146,8 @@ def test_same_bets_give_same_bytes(day: tuple[dict[int, int], list[list[bytes]]]
         make_bets_csv(ledger, directory / "bets.csv")
         made = (directory / "bets.csv").read_bytes()
     assert made == b"".join(rows(agency, 0, total) for agency, total in sorted(bets.items()))
-    assert all(ledger.ended(agency) for agency in bets)
+    for agency, total in bets.items():
+        ledger.require(agency, total)
 
 
 @given(stored_days(), st.data())

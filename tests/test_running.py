@@ -44,7 +44,7 @@ class ScriptedReactor(MemoryReactorClock):
 
 
 class Calls(Signals):
-    """Signals that never come, and a count of how often they are ignored."""
+    """Signals that never come, and a count of how often they are blocked."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -52,13 +52,13 @@ class Calls(Signals):
     def catch(self, stop: Callable[[], None]) -> None:
         """Wait for none."""
 
-    def ignore(self) -> None:
+    def block(self) -> None:
         """Count it."""
         self.count += 1
 
 
 @pytest.fixture
-def signals_ignored() -> Calls:
+def signals_blocked() -> Calls:
     """Stands in for what would change the signals of the test's own process."""
     return Calls()
 
@@ -69,19 +69,22 @@ def real_signals() -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGINT)
     handlers = [signal.getsignal(number) for number in numbers]
     yield
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)  # which forgets one that waits
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     for number, handler in zip(numbers, handlers, strict=True):
         signal.signal(number, handler)
 
 
-def test_done_at_once(signals_ignored: Calls) -> None:
+def test_done_at_once(signals_blocked: Calls) -> None:
     """A status that is there at once stops the reactor."""
     reactor = ScriptedReactor()
 
-    assert run_reactor(reactor, lambda _: succeed(3), None, signals_ignored) == 3
-    assert signals_ignored.count == 1
+    assert run_reactor(reactor, lambda _: succeed(3), None, signals_blocked) == 3
+    assert signals_blocked.count == 1
 
 
-def test_done_later(signals_ignored: Calls) -> None:
+def test_done_later(signals_blocked: Calls) -> None:
     """The status is what the command says in the end; it gets the reactor to run on."""
     done: Deferred[int] = Deferred()
     given: list[object] = []
@@ -92,12 +95,12 @@ def test_done_later(signals_ignored: Calls) -> None:
 
     reactor = ScriptedReactor(lambda: done.callback(2))
 
-    assert run_reactor(reactor, start, None, signals_ignored) == 2
+    assert run_reactor(reactor, start, None, signals_blocked) == 2
     assert given == [reactor]
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_bug(at_once: bool, logged_failures: list[LogEvent], signals_ignored: Calls) -> None:
+def test_bug(at_once: bool, logged_failures: list[LogEvent], signals_blocked: Calls) -> None:
     """What a command does not foresee is logged; status 1."""
     done: Deferred[int] = Deferred()
 
@@ -108,22 +111,22 @@ def test_bug(at_once: bool, logged_failures: list[LogEvent], signals_ignored: Ca
 
     reactor = ScriptedReactor(lambda: at_once or done.errback(ZeroDivisionError("bug")))
 
-    assert run_reactor(reactor, start, None, signals_ignored) == 1
+    assert run_reactor(reactor, start, None, signals_blocked) == 1
     (event,) = logged_failures
     assert event["log_failure"].check(ZeroDivisionError)
     logged_failures.clear()
 
 
-def test_signal_cancels(signals_ignored: Calls) -> None:
+def test_signal_cancels(signals_blocked: Calls) -> None:
     """A signal cancels the command; one that says nothing to that ends with status 0."""
     cancelled: list[object] = []
     done: Deferred[int] = Deferred(cancelled.append)
 
-    assert run_reactor(ScriptedReactor(), lambda _: done, None, signals_ignored) == 0
+    assert run_reactor(ScriptedReactor(), lambda _: done, None, signals_blocked) == 0
     assert cancelled == [done]
 
 
-def test_signal_is_answered(signals_ignored: Calls) -> None:
+def test_signal_is_answered(signals_blocked: Calls) -> None:
     """A command may have the last word on its status."""
 
     async def command() -> int:
@@ -136,29 +139,29 @@ def test_signal_is_answered(signals_ignored: Calls) -> None:
     def start(_: object) -> Deferred[int]:
         return Deferred.fromCoroutine(command())
 
-    assert run_reactor(ScriptedReactor(), start, None, signals_ignored) == 4
+    assert run_reactor(ScriptedReactor(), start, None, signals_blocked) == 4
 
 
-def test_signal_before_the_start(signals_ignored: Calls) -> None:
+def test_signal_before_the_start(signals_blocked: Calls) -> None:
     """A reactor that is stopped before the command starts has nothing to wait for."""
     reactor = ScriptedReactor()
     reactor.callWhenRunning = lambda *_: None
 
-    assert run_reactor(reactor, lambda _: succeed(3), None, signals_ignored) == 0
+    assert run_reactor(reactor, lambda _: succeed(3), None, signals_blocked) == 0
 
 
-def test_signal_calls_stop(signals_ignored: Calls) -> None:
+def test_signal_calls_stop(signals_blocked: Calls) -> None:
     """A command with a way to stop is stopped that way, and awaited."""
     stopped: Deferred[None] = succeed(None)
     done: Deferred[int] = Deferred()
     reactor = ScriptedReactor()
 
-    assert run_reactor(reactor, lambda _: done, lambda: stopped, signals_ignored) == 0
+    assert run_reactor(reactor, lambda _: done, lambda: stopped, signals_blocked) == 0
     assert len(reactor.waited_for) == 1
     assert not done.called
 
 
-def test_status_of_a_stopped_command(signals_ignored: Calls) -> None:
+def test_status_of_a_stopped_command(signals_blocked: Calls) -> None:
     """What the command says while it is being stopped is its status."""
     done: Deferred[int] = Deferred()
 
@@ -166,10 +169,10 @@ def test_status_of_a_stopped_command(signals_ignored: Calls) -> None:
         done.callback(1)
         return succeed(None)
 
-    assert run_reactor(ScriptedReactor(), lambda _: done, stop, signals_ignored) == 1
+    assert run_reactor(ScriptedReactor(), lambda _: done, stop, signals_blocked) == 1
 
 
-def test_stop_fails(logged_failures: list[LogEvent], signals_ignored: Calls) -> None:
+def test_stop_fails(logged_failures: list[LogEvent], signals_blocked: Calls) -> None:
     """A stop that fails is a bug, too, and does not keep the program from ending."""
 
     def stop() -> Deferred[None]:
@@ -177,18 +180,19 @@ def test_stop_fails(logged_failures: list[LogEvent], signals_ignored: Calls) -> 
 
     reactor = ScriptedReactor()
 
-    assert run_reactor(reactor, lambda _: Deferred(), stop, signals_ignored) == 1
+    assert run_reactor(reactor, lambda _: Deferred(), stop, signals_blocked) == 1
     assert len(logged_failures) == 1
     logged_failures.clear()
 
 
 @pytest.mark.usefixtures("real_signals")
-def test_second_signal_is_ignored() -> None:
-    """Once the end has begun another signal changes nothing."""
+def test_second_signal_changes_nothing() -> None:
+    """Once the end has begun another signal changes nothing, whoever handles it then."""
     run_reactor(ScriptedReactor(), lambda _: succeed(0))
 
-    signal.raise_signal(signal.SIGTERM)
-    signal.raise_signal(signal.SIGINT)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
 
 
 def test_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +211,7 @@ def test_the_reactor(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given[0] is reactor
 
 
-def test_stop_belongs_to_every_end(signals_ignored: Calls) -> None:
+def test_stop_belongs_to_every_end(signals_blocked: Calls) -> None:
     """A command that is done by itself is stopped, too."""
     stops: list[None] = []
 
@@ -215,5 +219,5 @@ def test_stop_belongs_to_every_end(signals_ignored: Calls) -> None:
         stops.append(None)
         return succeed(None)
 
-    assert run_reactor(ScriptedReactor(), lambda _: succeed(3), stop, signals_ignored) == 3
+    assert run_reactor(ScriptedReactor(), lambda _: succeed(3), stop, signals_blocked) == 3
     assert stops == [None]

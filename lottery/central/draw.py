@@ -77,9 +77,10 @@ class Place:
 
 @frozen
 class Success:
-    """A part that succeeded: ``total`` bets of ``place.agency`` take part in the draw."""
+    """A part that succeeded: ``total`` bets of ``agency`` take part in the draw."""
 
     place: Place
+    agency: int
     total: int
 
 
@@ -204,7 +205,8 @@ class Draw:
         for place, (succeeded, result) in zip(self.places, results, strict=True):
             if succeeded:
                 assert isinstance(result, int)
-                successes.append(Success(place, result))
+                assert place.agency is not None
+                successes.append(Success(place, place.agency, result))
             elif isinstance(result, Failure) and isinstance(result.value, LeftOut):
                 self.left_out.append((place, result.value))
         return successes

@@ -148,16 +148,19 @@ class Central(Service):
             successes = await draw.outcomes
             if self._stopping:
                 return
-            last = self._draws == self._settings.draws
-            if not last:
-                self._factory.open_draw = self._open()
             self._closing = [each for each in self._closing if not each.called]
             closing = Deferred.fromCoroutine(self._close(draw, successes))
             self._closing.append(closing.addErrback(self._cannot_go_on))
-            if last:
-                break
-        await DeferredList(list(self._closing))
-        self._finish(0)
+            if self._draws == self._settings.draws:
+                await DeferredList(list(self._closing))
+                self._finish(0)
+                return
+            try:
+                self._factory.open_draw = self._open()
+            except OSError:
+                # Nobody can come any more, but those who have ended get their winners.
+                await DeferredList(list(self._closing))
+                raise
 
     def _open(self) -> Draw:
         directory = self._data.new_draw()
@@ -178,7 +181,7 @@ class Central(Service):
             self._log("sorteo", "fail", LogLevel.warn, draw=draw.number, error="void, nobody ended")
             return
         try:
-            torn, winners = await self._off_thread(lambda: self._seal(draw.directory))
+            torn, winners = await self._off_thread(lambda: self._seal(draw.directory, successes))
         except Interrupted:
             return
         for tail in torn:
@@ -193,9 +196,17 @@ class Central(Service):
         )
         await gatherResults([self._deliver(draw, each, winners) for each in successes])
 
-    def _seal(self, directory: DrawDirectory) -> tuple[list[TornTail], dict[int, list[bytes]]]:
-        """Make ``bets.csv`` and find the winners; runs in a thread of its own."""
+    def _seal(
+        self, directory: DrawDirectory, successes: Sequence[Success]
+    ) -> tuple[list[TornTail], dict[int, list[bytes]]]:
+        """Make ``bets.csv`` and find the winners; runs in a thread of its own.
+
+        :raises DamagedLedger: if bets are missing that were acknowledged to an agency
+            which takes part: no number is drawn over less than all.
+        """
         ledger = Ledger(directory.segments(), self._is_stopping)
+        for success in successes:
+            ledger.require(success.agency, success.total)
         make_bets_csv(ledger, directory.bets_csv)
         number = self._settings.winning_number
         return ledger.torn, find_winners(directory.bets_csv, number, self._is_stopping)
@@ -204,7 +215,7 @@ class Central(Service):
         self, draw: Draw, success: Success, winners: dict[int, list[bytes]]
     ) -> Deferred[None]:
         place = success.place
-        rows = winners.get(place.agency or 0, [])
+        rows = winners.get(success.agency, [])
 
         def note(why_not: str) -> None:
             details: dict[str, object] = {"error": why_not} if why_not else {}
@@ -213,7 +224,7 @@ class Central(Service):
                 "fail" if why_not else "success",
                 LogLevel.warn if why_not else LogLevel.info,
                 draw=draw.number,
-                agency=place.agency,
+                agency=success.agency,
                 cant_ganadores=len(rows),
                 **details,
             )

@@ -249,7 +249,7 @@ class AgencySession(Protocol):
 
     def _cut_off(self, reason: str) -> None:
         middle = " in the middle of a frame" if self._decoder.unread else ""
-        self.fail(Code.TIMEOUT, f"{reason}{middle}")
+        self.fail(Code.LEFT_OUT, f"{reason}{middle}")
 
     def _too_silent(self) -> None:
         self.fail(Code.TIMEOUT, "it was silent for too long")

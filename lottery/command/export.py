@@ -70,7 +70,7 @@ def _find(path: Path, wanted: str) -> DrawDirectory:
     except OSError as error:
         raise SettingsError(f"{path} is no data directory, {error.strerror}") from None
     for draw in reversed(draws):
-        if wanted in (_LATEST, str(draw.number)):
+        if wanted == _LATEST or int(wanted) == draw.number:
             return draw
     there = f"{draws[0].number} to {draws[-1].number}" if draws else "none"
     raise SettingsError(f"there is no draw {wanted} in {path}, there is {there}")

@@ -55,10 +55,11 @@ def run_until_done(
 
 
 class Signals:
-    """SIGTERM and SIGINT: the first one stops, and then they change nothing any more.
+    """SIGTERM and SIGINT: the first one stops, and then they are blocked.
 
     Twisted's own handlers stop the reactor each time, and a second one while it stops
-    would be an error.
+    would be an error; and while the interpreter ends, it puts back the default handlers,
+    which kill.
     """
 
     _numbers = (signal.SIGTERM, signal.SIGINT)
@@ -67,19 +68,15 @@ class Signals:
         """Call ``stop`` at the first of them, between two steps of the main thread."""
 
         def handle(_number: int, _frame: FrameType | None) -> None:
-            self.ignore()
+            self.block()
             stop()
 
         for number in self._numbers:
             signal.signal(number, handle)
 
-    def ignore(self) -> None:
-        """Let them change nothing from now on.
-
-        Not SIG_IGN: of two that come together, Python would complain of the second.
-        """
-        for number in self._numbers:
-            signal.signal(number, lambda _number, _frame: None)
+    def block(self) -> None:
+        """Let them wait for ever: what follows is the end of the process."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._numbers)
 
 
 def run_reactor(
@@ -144,7 +141,7 @@ class _Command:
 
     def end(self) -> Deferred[None]:
         """Stop the command, if it is not done; the reactor waits for the Deferred."""
-        self._signals.ignore()
+        self._signals.block()
         if self._stop is not None:
             return maybeDeferred(self._stop).addErrback(self._failed)
         if self._done or self._running is None:

@@ -86,9 +86,20 @@ class Ledger:
         runs = self._runs.get(agency)
         return runs[-1].following if runs else 0
 
-    def ended(self, agency: int) -> bool:
-        """Whether the agency's END is stored."""
-        return agency in self._ends
+    def require(self, agency: int, bets: int) -> None:
+        """Hold against the ledger what an agency was told: its bets and its END are on disk.
+
+        :raises DamagedLedger: if not all of them are here.
+        """
+        found = self.bets_of(agency)
+        if found == bets == self._ends.get(agency):
+            return
+        tail = self.torn[0] if self.torn else TornTail(", ".join(self._paths), 0, 0)
+        raise DamagedLedger(
+            tail.path,
+            tail.offset,
+            f"agency {agency} has ended with {bets} bets, {found} are found",
+        )
 
     def rows(self) -> Iterator[bytes]:
         """Yield all rows in order of agency and index, many at a time.

@@ -30,7 +30,7 @@ _SETTINGS = re.compile(
 )
 
 #: Nothing of this may ever be in a log: an error that nobody foresaw, seen by whoever reads it.
-_UNFORESEEN = re.compile(r"Traceback|Unhandled|Error in Deferred|CRITICAL")
+_UNFORESEEN = re.compile(r"Traceback|Unhandled|Error in Deferred|CRITICAL (?!action: )")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -224,6 +224,14 @@ class LiveProcess:
         self.send_signal(number)
         status = self.wait()
         return status, time.monotonic() - started
+
+    def send_until_its_end(self, number: int, seconds: float = PATIENCE_SECONDS) -> int:
+        """Send a signal again and again, to meet every step of its end; gives the status."""
+        limit = time.monotonic() + seconds
+        while self._process.poll() is None:
+            assert time.monotonic() < limit, f"it has not ended after {seconds:g} s\n{self.log}"
+            self.send_signal(number)
+        return self.wait()
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -88,6 +88,13 @@ def test_serve_twice_mid_upload(tmp_path: Path) -> None:
         ends_well(central)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_until_its_very_end(tmp_path: Path, number: int) -> None:
+    """Signals that meet the interpreter as it ends change nothing either."""
+    with LiveCentral(tmp_path, level="INFO") as central:
+        assert central.send_until_its_end(number) == 0, central.log
+
+
 @pytest.mark.slow
 def test_serve_with_a_writer_that_stands_still(tmp_path: Path) -> None:
     """A writer that does not answer can not hold the end up either."""
@@ -181,6 +188,18 @@ def test_twistd(tmp_path: Path, moment: str) -> None:
         central.left_alone()
 
 
+def test_twistd_tells_that_it_cannot_go_on(tmp_path: Path) -> None:
+    """Its own status would be 0; a supervisor must see that this was no good end."""
+    with LiveCentral(tmp_path, "--agencies", 1, program=TWISTD, level="INFO") as central:
+        with ClassicAgency(central.port) as agency:
+            agency.batch(made_up(1))
+            agency.acknowledged()
+            (central.data_dir / "draws").rename(tmp_path / "elsewhere")
+            agency.end()
+            assert central.wait() == 1, central.log
+        central.wait_for(r"action: central \| result: fail")
+
+
 # The agency.
 
 
@@ -230,6 +249,16 @@ def test_agency_twice(tmp_path: Path, bets: Path) -> None:
         central.wait_for("action: apuesta_recibida", count=10)
         agency.send_signal(signal.SIGTERM)
         agency_ends_well(agency, signal.SIGINT)
+
+
+def test_agency_until_its_very_end(tmp_path: Path, bets: Path) -> None:
+    """Signals that meet the interpreter as it ends change nothing either."""
+    with (
+        LiveCentral(tmp_path, "--agencies", 2) as central,
+        LiveAgency(tmp_path, central.port, 1, bets, "--batch-size", 10) as agency,
+    ):
+        central.wait_for("action: apuesta_recibida", count=10)
+        assert agency.send_until_its_end(signal.SIGTERM) == 0, agency.log
 
 
 def test_agency_waiting_for_the_draw(tmp_path: Path) -> None:
