@@ -56,16 +56,19 @@ def read_ini(path: str) -> dict[str, Entry]:
         raise SettingsError(
             f"{path}: section [{_shown(section)}] is unknown, all keys stand in [DEFAULT]"
         )
+    lines = _lines_of_keys(text)
     return {
-        key: Entry(value, f"{path}{_line_of(key, text)}, key {_shown(key.upper())}")
+        key: Entry(value, f"{path}{lines.get(key, '')}, key {_shown(key.upper())}")
         for key, value in parser.defaults().items()
     }
 
 
-def _line_of(key: str, text: str) -> str:
-    """``, line N`` of ``key`` in the text of an INI file."""
-    names = (re.split("[=:]", line)[0].strip().lower() for line in text.split("\n"))
-    return next((f", line {number}" for number, name in enumerate(names, 1) if name == key), "")
+def _lines_of_keys(text: str) -> dict[str, str]:
+    """``, line N`` of each key in the text of an INI file."""
+    lines: dict[str, str] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        lines.setdefault(re.split("[=:]", line)[0].strip().lower(), f", line {number}")
+    return lines
 
 
 def read_yaml(path: str) -> dict[str, Entry]:

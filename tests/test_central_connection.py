@@ -146,13 +146,24 @@ def test_leaving_has_an_end() -> None:
 
 
 def test_leaving_a_peer_that_has_closed() -> None:
-    """It gets the last words, and there is nothing to wait for."""
+    """It gets the last words, and the connection is closed."""
     rig = Rig()
     rig.connection.peer_closed = True
     rig.connection.leave(b"goodbye")
     assert rig.settle() == ["ConnectionDone"]
     assert bytes(rig.transport.arrived) == b"goodbye"
+    rig.connection.lost()
     assert rig.clock.getDelayedCalls() == []
+
+
+def test_leaving_a_peer_that_has_closed_and_does_not_read() -> None:
+    """What it does not read is not waited for any longer than from others."""
+    rig = Rig()
+    rig.connection.peer_closed = True
+    rig.transport.stuck = True
+    rig.connection.leave(b"goodbye")
+    rig.clock.advance(LINGER_SECONDS)
+    assert rig.settle() == ["ConnectionAborted"]
 
 
 def test_leaving_what_is_gone() -> None:

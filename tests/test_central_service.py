@@ -463,7 +463,7 @@ def test_bets_that_were_acknowledged_are_missing(tmp_path: Path) -> None:
     """No number is drawn over half of what an agency was told is on disk."""
     with House(tmp_path, agencies=2) as house:
         ends(house, 1, ROW)
-        segment = house.file("segment-0001.log")
+        segment = house.draw_file(1, "segment-0001.log")
         content = bytearray(segment.read_bytes())
         content[50] ^= 1
         segment.write_bytes(content)

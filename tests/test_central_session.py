@@ -474,16 +474,48 @@ def test_silence_before_the_first_frame(tmp_path: Path) -> None:
 
 
 def test_silence_of_an_agency(tmp_path: Path) -> None:
-    """Any byte begins the time anew; then it is left out."""
+    """A whole message begins the time anew, a trickle of bytes does not; then it is left out."""
     with House(tmp_path, silence=SILENCE) as house:
-        agency = house.greeted(1)
+        agency = house.arrive()
+        house.advance(SILENCE - 1)
+        agency.say(Hello(1))
+        assert len(agency.heard()) == 1
         house.advance(SILENCE - 1)
         agency.say(b"\x11")
-        house.advance(SILENCE - 1)
         assert agency.connected
         house.advance(1)
         assert agency.heard() == [Error(Code.TIMEOUT, "it was silent for too long")]
         assert house.left_out(1) == {"1": "it was silent for too long"}
+
+
+def test_nonsense_behind_an_end(tmp_path: Path) -> None:
+    """The connection ends; but what is on disk has succeeded, and is in the draw."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(batch([ROW]), End(1, NONCE), batch([ROW], 1))
+        assert [error.code for error in agency.heard()] == [Code.STATE]
+        assert house.log.of("apuesta_recibida") == []
+        house.children[0].stopped = False
+        house.settle()
+        assert [each["result"] for each in house.log.of("apuesta_recibida")] == ["success"]
+        assert house.left_out(1) == {}
+        assert len(house.log.of("sorteo")) == 1
+
+
+def test_a_deadline_with_an_end_in_the_writers_hands(tmp_path: Path) -> None:
+    """Whether it was in time is the writer's to say, and it says it in bounded time."""
+    with House(tmp_path, deadline=60.0, silence=0.0, writer_timeout=100.0) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(End(0, NONCE))
+        house.advance(60)
+        assert [error.code for error in agency.heard()] == [Code.TIMEOUT]
+        assert house.log.of("sorteo") == []
+        house.advance(40)
+        assert house.children[0].signals == ["KILL"]
+        house.children[0].die(9)
+        assert house.left_out(1) == {"1": "its writer was ended by signal 9"}
 
 
 def test_who_waits_for_us_is_not_silent(tmp_path: Path) -> None:
@@ -644,7 +676,9 @@ def test_classic_agency_that_does_not_close(tmp_path: Path) -> None:
         agency.say(ClassicEnd())
         assert agency.heard() == [ClassicWinners(b"")]
         assert house.log.of("consulta_ganadores") == []
-        house.advance(5)
+        house.advance(house.settings.silence - 1)
+        assert agency.connected
+        house.advance(1)
         assert not agency.connected
         (result,) = house.log.of("consulta_ganadores")
         assert result["result"] == "fail"

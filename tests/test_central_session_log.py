@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fakes import MemoryLog
 
-from lottery.central.draw import LeftOut, Place
+from lottery.central.draw import Place
 from lottery.central.session_log import SessionLog
 from lottery.errors import Code
 
@@ -72,29 +72,15 @@ def test_one_total_when_it_fails() -> None:
     journal.stored([3])
     journal.refused(9)
     journal.failed(Code.FIELD, "row 1, is bad", said_something=True)
+    journal.left_out()
     assert log.lines == [
-        "action: apuesta_recibida | result: fail | agency: 7 | cantidad: 3",
         (
             "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
             "code: FIELD | error: row 1, is bad"
         ),
+        "action: apuesta_recibida | result: fail | agency: 7 | cantidad: 3",
     ]
-    assert [each["level"] for each in log.actions] == ["INFO", "WARNING"]
-
-
-def test_no_second_total() -> None:
-    """An agency whose part is decided has had its total."""
-    for decide in (
-        lambda place: place.succeed(3),
-        lambda place: place.fail(LeftOut(Code.FULL, "x")),
-    ):
-        log, journal, place = started()
-        log.clear()
-        decide(place)
-        place.outcome.addErrback(lambda _: None)
-        journal.failed(Code.STOPPING, "the end", said_something=True)
-        assert log.of("apuesta_recibida") == []
-        assert len(log.of("agency")) == 1
+    assert [each["level"] for each in log.actions] == ["WARNING", "INFO"]
 
 
 def test_nobodys_connection() -> None:

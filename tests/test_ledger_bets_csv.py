@@ -90,9 +90,7 @@ def test_ends(tmp_path: Path) -> None:
     assert ledger.bets_of(2) == 0
 
 
-@pytest.mark.parametrize(
-    ("agency", "bets", "found"), [(1, 1, 1), (3, 2, 1), (3, 0, 1), (4, 0, 0)]
-)
+@pytest.mark.parametrize(("agency", "bets", "found"), [(1, 1, 1), (3, 2, 1), (3, 0, 1), (4, 0, 0)])
 def test_what_is_required(agency: int, bets: int, found: int, tmp_path: Path) -> None:
     """Bets or an END that are not there are damage, at the torn tail if there is one."""
     sound = batch(1, 0, 1) + end(2, 0) + batch(3, 0, 1) + end(3, 1)

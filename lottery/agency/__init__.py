@@ -4,6 +4,7 @@
 ``source``    where those bytes come from, without ever blocking the reactor
 ``results``   the file of winning rows, published whole or not at all
 ``client``    one connection: what is said to the central and what it answers
+``told``      the winning rows it tells, which are not taken on trust
 ``attempts``  from nothing to a WELCOME, with delays in between
 ``run``       the whole errand: connect, send, wait for the draw, publish, exit status
 ``failures``  how an errand fails

@@ -13,11 +13,9 @@ from twisted.internet.task import deferLater
 
 from lottery.agency.client import AgencyClient
 from lottery.agency.failures import ConnectionCut, NotReached, Refusal, sentence_of
-from lottery.agency.reader import LEAST_ROWS_LIMIT_BYTES
 from lottery.errors import Code, LotteryError, RemoteProtocolError
 from lottery.ops.log import ActionLog
 from lottery.settings import AgencySettings
-from lottery.wire import lottery1
 from lottery.wire.decoder import PAYLOAD_LIMIT
 from lottery.wire.messages import Welcome
 
@@ -30,8 +28,6 @@ WELCOME_TIMEOUT_SECONDS = 30
 #: What is still unwritten when a connection is closed has so long to leave.
 CLOSE_TIMEOUT_SECONDS = 2
 
-#: What stands before the rows in the payload of a batch.
-BATCH_HEAD_BYTES = PAYLOAD_LIMIT - 3 - lottery1.BATCH_ROWS_LIMIT
 _COME_BACK = frozenset({Code.FULL, Code.STOPPING, Code.CLOSED})
 
 
@@ -122,12 +118,12 @@ class Attempts:
         window = self._settings.window
         factory = Factory.forProtocol(lambda: AgencyClient(window, winners))
         factory.noisy = False
-        connecting = self._endpoint.connect(factory)
         try:
+            connecting = self._endpoint.connect(factory)
             client = await within(
                 CONNECT_TIMEOUT_SECONDS, connecting, self._clock, "was not connected"
             )
-        except (ConnectError, DNSLookupError, ValueError) as error:
+        except (ConnectError, DNSLookupError, OSError, ValueError) as error:
             raise NotReached(sentence_of(error)) from error
         assert isinstance(client, AgencyClient)
         try:
@@ -152,9 +148,12 @@ class Attempts:
                 f"the central holds {welcome.next_index} bets of agency {self._settings.agency} "
                 f"in draw {welcome.draw} already, and going on from there is not possible yet",
             )
-        if welcome.payload_limit < BATCH_HEAD_BYTES + LEAST_ROWS_LIMIT_BYTES:
+        if welcome.payload_limit < PAYLOAD_LIMIT:
+            # The first batch is cut by then.
             raise RemoteProtocolError(
-                Code.SIZE, f"a limit of {welcome.payload_limit} bytes leaves no room for a bet"
+                Code.SIZE,
+                f"the central takes {welcome.payload_limit} bytes in a frame, "
+                f"at least {PAYLOAD_LIMIT} are needed",
             )
 
 

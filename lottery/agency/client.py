@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from lottery.agency.failures import ConnectionCut, Refusal, sentence_of
 from lottery.agency.reader import FileBatch
+from lottery.agency.told import ToldWinners
 from lottery.errors import Code, LotteryError, RemoteProtocolError
 from lottery.wire import lottery1
 from lottery.wire.decoder import Decoder
@@ -66,22 +67,19 @@ class AgencyClient(Protocol):
     :ivar welcome: the central's WELCOME, None before it.
     :ivar acknowledged: how many bets are on the central's disk.
     :ivar ended: the END is there, too.
-    :ivar told: how many winning rows have arrived; ``winners_total`` of how many, None
-        before the first frame of them.
     """
 
     def __init__(self, window: int, winners: Callable[[bytes], None]) -> None:
         self.welcome: Welcome | None = None
         self.acknowledged = 0
         self.ended = False
-        self.told = 0
-        self.winners_total: int | None = None
 
         self._connection: _Connection
         self._window = window
         self._take_winners = winners
         self._conversation = Conversation()
         self._decoder = Decoder(lottery1.TO_AGENCY)
+        self._told = ToldWinners()
         self._sent = 0  # bets
         self._end_said = False
         self._on_the_way: deque[_OnTheWay] = deque()
@@ -99,9 +97,14 @@ class AgencyClient(Protocol):
         return not self._paused and len(self._on_the_way) < self._window
 
     @property
+    def told(self) -> int:
+        """How many winning rows have arrived."""
+        return self._told.count
+
+    @property
     def all_told(self) -> bool:
         """Whether all winning rows have arrived."""
-        return self.winners_total is not None and self.told == self.winners_total
+        return self.told == self._told.total
 
     # What the errand says.
 
@@ -275,22 +278,10 @@ class AgencyClient(Protocol):
 
     def _hear_winners(self, message: Winners) -> None:
         assert self.welcome is not None
-        rows, count = message.rows, message.rows.count(b"\n")
         if not self.ended or message.draw != self.welcome.draw:
             raise RemoteProtocolError(Code.STATE, "winners of something that has not ended")
-        if self.winners_total not in (None, message.total):
-            raise RemoteProtocolError(Code.TOTALS, "the number of winners changes as it is told")
-        if message.first != self.told or self.told + count > message.total:
-            raise RemoteProtocolError(
-                Code.SEQ,
-                f"{count} winners from {message.first} on are told, "
-                f"after {self.told}, of {message.total}",
-            )
-        if not rows.endswith(b"\n") and (rows or message.total):
-            raise RemoteProtocolError(Code.BATCH, "a part of a winning row is told")
-        self.winners_total = message.total
-        self._take_winners(rows)
-        self.told += count
+        self._told.hear(message, self.acknowledged)
+        self._take_winners(message.rows)
 
     def _line_of(self, expected: int, row: int) -> int:
         """Which line of the file is row ``row`` (from 1) of the batch that is refused."""

@@ -32,6 +32,7 @@ _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MARK_BYTES = len(_UTF8_MARK)
 _FOREIGN = "is in UTF-16 or UTF-32, save the file as UTF-8"
+_OLD_LINE_ENDS = "has CR line ends, save it with LF or CRLF"
 
 
 @frozen
@@ -86,6 +87,7 @@ class BatchReader:
         self._skipped = skipped
 
         self._begun = False
+        self._finished = False
         self._partial = b""  # the line that has no end yet
         self._line = 0  # how many lines are complete
         self._blank_lines: list[int] = []  # [first, last] of those that may end the file
@@ -95,6 +97,11 @@ class BatchReader:
         self._lines: list[int] = []
         self._batches: deque[FileBatch] = deque()
         self._fault: BadInput | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end of the file has been noted."""
+        return self._finished
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the file.
@@ -118,12 +125,15 @@ class BatchReader:
             self._partial += rest
         # One byte more may be the CR of a line that is just short enough.
         if len(self._partial) > LINE_LIMIT_BYTES + 1:
-            self._refuse_length(self._line + 1)
+            self._refuse_length(self._line + 1, self._partial)
 
     def finish(self) -> None:
         """Note the end of the file; a last line without LF counts."""
+        self._finished = True
         if self._fault is None and not self._begun:
             self._partial = self._begin(self._partial)
+        if not self._line and b"\r" in self._partial[:-1]:
+            self._refuse(BadRow(self._file, 0, "", _OLD_LINE_ENDS))
         if self._fault is None and self._partial:
             self._take(self._partial + b"\n")
         self._partial = b""
@@ -172,7 +182,7 @@ class BatchReader:
         accepted: list[int] = []
         for line, data in zip(lines, payload.split(b"\n"), strict=False):
             if len(data) > LINE_LIMIT_BYTES:
-                self._refuse_length(line)
+                self._refuse_length(line, data)
                 break
             if not data:
                 self._blank_lines = [*self._blank_lines[:1], line]
@@ -227,8 +237,11 @@ class BatchReader:
         self._refuse(row)
         return False
 
-    def _refuse_length(self, line: int) -> None:
+    def _refuse_length(self, line: int, data: bytes) -> None:
         reason = f"is longer than {LINE_LIMIT_BYTES} bytes, is this a CSV file?"
+        # No more of the line is looked at than was there for certain, whatever the chunks.
+        if line == 1 and b"\r" in data[:LINE_LIMIT_BYTES]:
+            line, reason = 0, _OLD_LINE_ENDS
         self._refuse(BadRow(self._file, line, "", reason))
 
     def _refuse(self, row: BadRow) -> None:

@@ -2,12 +2,14 @@
 
 Rows go to a temporary file beside it as they arrive, so that memory stays flat; what
 stands under the final name is either what stood there before or all of the results.
+Winning rows are personal data: nobody but the file's owner may read them.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from lottery.agency.failures import BadOutput
@@ -28,15 +30,14 @@ class ResultsFile:
     def __init__(self, path: Path, never: Path) -> None:
         self._path = path
         self._final = Path(os.path.realpath(path))
-        self._temporary = self._final.with_name(f".{self._final.name}.{os.getpid()}.part")
         self._published = False
         try:
-            if self._final.exists():
-                if not stat.S_ISREG(self._final.stat().st_mode):
-                    raise BadOutput(path, "it is not a regular file")
-                if never.exists() and self._final.samefile(never):
-                    raise BadOutput(path, "it is the file of bets")
-            self._file = self._temporary.open("wb")
+            self._check(never)
+            # Its name is as short as any, however long the final one is; its mode is 0600.
+            descriptor, name = tempfile.mkstemp(".part", ".winners.", self._final.parent)
+            self._temporary = Path(name)
+            self._file = open(descriptor, "wb")  # noqa: SIM115 (open until the errand ends)
+            os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)  # whatever the umask took away
         except OSError as error:
             raise self._failed(error) from error
 
@@ -78,6 +79,16 @@ class ResultsFile:
         except OSError:
             pass  # rows that no longer matter did not fit on the disk
         self._temporary.unlink(missing_ok=True)
+
+    def _check(self, never: Path) -> None:
+        try:
+            mode = self._final.stat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISREG(mode):
+            raise BadOutput(self._path, "it is not a regular file")
+        if never.exists() and self._final.samefile(never):
+            raise BadOutput(self._path, "it is the file of bets")
 
     def _failed(self, error: OSError) -> BadOutput:
         return BadOutput(self._path, (error.strerror or str(error)).lower())

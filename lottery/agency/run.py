@@ -1,30 +1,30 @@
 """The errand of an agency: its bets to the central, its winners back.
 
-One :class:`AgencyRun` is one errand and ends with an exit status. Whoever is welcomed
-has a session, and the session is the errand's only one: what would go back to where an
-earlier session ended belongs around :meth:`AgencyRun._session`.
+One :class:`AgencyRun` is one errand and ends with an exit status. Nothing is connected
+before the first batch is there, so that a file that cannot be sent takes no place. Whoever
+is welcomed has a session, and the session is the errand's only one: what would go back to
+where an earlier session ended belongs around :meth:`AgencyRun._send_all`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import LogLevel
 
-from lottery.agency.attempts import BATCH_HEAD_BYTES, Attempts, close
+from lottery.agency.attempts import Attempts, close
 from lottery.agency.client import AgencyClient
 from lottery.agency.failures import BadInput, BadOutput, BadRow, NotReached, Refusal
-from lottery.agency.reader import BatchReader
+from lottery.agency.reader import BatchReader, FileBatch
 from lottery.agency.results import ResultsFile
 from lottery.agency.source import Source
 from lottery.bets import FIELDS
-from lottery.errors import LotteryError
+from lottery.errors import LotteryError, RemoteProtocolError
 from lottery.ops.log import ActionLog
 from lottery.settings import AgencySettings
-from lottery.wire import lottery1
 from lottery.wire.messages import NONCE_BYTES
 
 #: Exit statuses: results written or stopped by a signal; bad row, refused, gave up.
@@ -118,18 +118,35 @@ class AgencyRun:
                 name = FIELDS[field - 1] if 0 < field <= len(FIELDS) else ""
                 details |= {"code": error.code.name}
                 details |= {"file": settings.input, **_place(line, name)} if line else {}
+            case RemoteProtocolError():
+                action, reason = "session", error.sentence
+                details |= {"code": error.code.name}
             case _:
                 action, reason = "session", str(error)
         self._log(action, "fail", LogLevel.error, **details, error=reason)
 
     async def _errand(self) -> None:
+        settings = self._settings
         source = self._open_input()
         try:
-            results = ResultsFile(self._settings.output, self._settings.input)
+            results = ResultsFile(settings.output, settings.input)
             try:
+                reader = BatchReader(
+                    str(settings.input),
+                    settings.batch_size,
+                    self._today,
+                    skip_bad=settings.skip_bad,
+                    skipped=self._leave_out,
+                )
+                first = await _next_batch(reader, source.read)
+                if first is None and self._skipped:
+                    self._log_skipped()
+                    reason = f"has no row that can be sent, {self._skipped} were left out"
+                    raise BadInput(BadRow(str(settings.input), 0, "", reason))
                 client = await self._attempts.welcomed(results.write)
                 try:
-                    await self._session(client, source, results)
+                    await self._send_all(client, first, reader, source)
+                    await self._bring_results(client, results)
                 finally:
                     await close(client, self._clock)
             finally:
@@ -137,9 +154,18 @@ class AgencyRun:
         finally:
             source.close()
 
-    async def _session(self, client: AgencyClient, source: Source, results: ResultsFile) -> None:
+    async def _send_all(
+        self, client: AgencyClient, batch: FileBatch | None, reader: BatchReader, source: Source
+    ) -> None:
+        while batch is not None:
+            await client.until(lambda: client.has_room)
+            client.send(batch)
+            batch = await _next_batch(reader, lambda: client.unless_broken(source.read()))
+        if self._skipped > SKIPPED_IN_FULL:
+            self._log_skipped()
+
+    async def _bring_results(self, client: AgencyClient, results: ResultsFile) -> None:
         agency = self._settings.agency
-        await self._send_all(client, source)
         client.end(self._random_bytes(NONCE_BYTES))
         await client.until(lambda: client.ended)
         left_out = {"skipped": self._skipped} if self._skipped else {}
@@ -161,39 +187,27 @@ class AgencyRun:
             output=self._settings.output,
         )
 
-    async def _send_all(self, client: AgencyClient, source: Source) -> None:
-        assert client.welcome is not None
-        room_bytes = client.welcome.payload_limit - BATCH_HEAD_BYTES
-        reader = BatchReader(
-            str(self._settings.input),
-            self._settings.batch_size,
-            self._today,
-            rows_limit_bytes=min(lottery1.BATCH_ROWS_LIMIT, room_bytes),
-            skip_bad=self._settings.skip_bad,
-            skipped=self._leave_out,
-        )
-        more = True
-        while True:
-            batch = reader.next_batch()
-            if batch is not None:
-                await client.until(lambda: client.has_room)
-                client.send(batch)
-            elif not more:
-                break
-            elif data := await client.unless_broken(source.read()):
-                reader.feed(data)
-            else:
-                reader.finish()
-                more = False
-        if self._skipped > SKIPPED_IN_FULL:
-            details = {"file": self._settings.input, "cantidad": self._skipped}
-            self._log("skip_rows", "success", LogLevel.warn, **details)
+    def _log_skipped(self) -> None:
+        details = {"file": self._settings.input, "cantidad": self._skipped}
+        self._log("skip_rows", "success", LogLevel.warn, **details)
 
     def _leave_out(self, row: BadRow) -> None:
         self._skipped += 1
         if self._skipped <= SKIPPED_IN_FULL:
             details = {"file": row.file, **_place(row.line, row.field), "reason": row.reason}
             self._log("skip_row", "success", LogLevel.warn, **details)
+
+
+async def _next_batch(
+    reader: BatchReader, read: Callable[[], Awaitable[bytes]]
+) -> FileBatch | None:
+    """Give the next batch, reading as much of the file as that needs; None at its end."""
+    while (batch := reader.next_batch()) is None and not reader.finished:
+        if data := await read():
+            reader.feed(data)
+        else:
+            reader.finish()
+    return batch
 
 
 def _place(line: int, field: str) -> dict[str, object]:

@@ -69,16 +69,22 @@ class FileSource:
         self._path = path
         self._descriptor = descriptor
         self._clock = clock
+        self._size = os.fstat(descriptor).st_size
+        self._read_bytes = 0
 
     def read(self) -> Deferred[bytes]:
-        """See :meth:`Source.read`."""
+        """See :meth:`Source.read`; a file that turns out shorter than it was is bad input."""
         return deferLater(self._clock, 0, self._read)
 
     def _read(self) -> bytes:
         try:
-            return os.read(self._descriptor, CHUNK_BYTES)
+            data = os.read(self._descriptor, CHUNK_BYTES)
         except OSError as error:
             raise _unreadable(self._path, _reason(error)) from error
+        self._read_bytes += len(data)
+        if not data and self._read_bytes < self._size:
+            raise BadInput(BadRow(str(self._path), 0, "", "changed while it was read"))
+        return data
 
     def close(self) -> None:
         """See :meth:`Source.close`."""

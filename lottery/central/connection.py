@@ -70,8 +70,11 @@ class Connection:
         """Read again."""
         self.transport.resumeProducing()
 
-    def leave(self, last_words: bytes = b"") -> None:
-        """Say the last words and wait, for a while, until the peer closes."""
+    def leave(self, last_words: bytes = b"", grace_seconds: float = LINGER_SECONDS) -> None:
+        """Say the last words and wait, for a while, until the peer closes.
+
+        :param grace_seconds: then the connection is aborted, whatever is still unwritten.
+        """
         self.leaving = True
         if self._gone:
             return
@@ -79,6 +82,7 @@ class Connection:
         self.transport.unregisterProducer()
         if last_words:
             self.transport.write(last_words)
+        self._grace = self._clock.callLater(grace_seconds, self._give_up)
         if self.peer_closed:
             self.transport.loseConnection()
             return
@@ -86,7 +90,6 @@ class Connection:
         shut: Any = getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)
         shut()
         self.transport.resumeProducing()
-        self._grace = self._clock.callLater(LINGER_SECONDS, self._give_up)
 
     def abort(self) -> None:
         """End at once."""

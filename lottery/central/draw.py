@@ -60,12 +60,13 @@ class Place:
         self.dialect = ""
         self.session: Participant | None = None
         self.decided = False
+        self.succeeded = False
         self.outcome: Deferred[int] = Deferred()
 
     def succeed(self, total: int) -> None:
         """Note that the END is stored; a part that is decided stays as it is."""
         if not self.decided:
-            self.decided = True
+            self.decided = self.succeeded = True
             self.outcome.callback(total)
 
     def fail(self, why: LeftOut | Abandoned) -> None:
@@ -140,6 +141,10 @@ class Draw:
         place = self._taken.get(agency)
         if place is None:
             return self._take(agency, session)
+        if place.succeeded:
+            raise RemoteProtocolError(
+                Code.TAKEN, f"agency {agency} has ended in draw {self.number} already"
+            )
         if place.decided:
             raise RemoteProtocolError(
                 Code.LEFT_OUT, f"agency {agency} has no part in draw {self.number} any more"

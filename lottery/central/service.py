@@ -1,9 +1,9 @@
 """The service: what starts and stops in which order, one draw after the other.
 
-Start: own the data directory, open a draw, listen. Stop: listen no more, read no more,
+Start: own the data directory, listen, open a draw. Stop: listen no more, read no more,
 let the writers finish what they have and end, tell the agencies, let the directory go.
-A draw goes through :meth:`Central._hold`: wait until every part is decided, and then,
-while the next draw is open already, seal it, find its winners and deliver them.
+:meth:`Central._hold_draws` waits until every part of a draw is decided; then, while the
+next one is open already, the draw is sealed, its winners are found and told.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ class Central(Service):
         self._stopping = True
         await gatherResults([_stop_listening(port) for port in self._ports])
         self._factory.stop_reading()
-        self._factory.open_draw.abandon()
         await gatherResults([pool.close(STOP_WRITERS_SECONDS) for pool in self._pools])
         await self._factory.part(STOP_AGENCIES_SECONDS)
+        self._factory.open_draw.abandon()
         await self._draw_after_draw
         await DeferredList(self._closing)
         self._data.release()

@@ -8,9 +8,11 @@ writer has room; what the agency is owed goes through
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import LogLevel
@@ -18,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lottery.central.answers import Acknowledgements, Delivery, Telling
-from lottery.central.connection import Connection, IAgencyTransport
+from lottery.central.connection import LINGER_SECONDS, Connection, IAgencyTransport
 from lottery.central.draw import LeftOut, Place
 from lottery.central.session_log import SessionLog
 from lottery.central.silence import SilenceClock
@@ -71,7 +73,6 @@ class AgencySession(Protocol):
         """Take what came, unless there is nothing to be said any more."""
         if self._connection.leaving:
             return
-        self._silence.moved()
         self._decoder.receive(data)
         self._proceed()
 
@@ -94,7 +95,8 @@ class AgencySession(Protocol):
             self._connection.leave()
         elif not self._connection.leaving:
             self._cut_off("the connection was lost")
-        in_peace = self._all_told and not self._connection.overdue
+        closed = reason.check(ConnectionDone) and not self._connection.overdue
+        in_peace = self._all_told and closed
         self._finish_delivery("" if in_peace else "the connection was lost")
         self.factory.closed(self)
 
@@ -106,6 +108,8 @@ class AgencySession(Protocol):
                 message = self._decoder.next_message()
                 if message is None:
                     return
+                # A whole message is a move; a trickle of bytes is not.
+                self._silence.moved()
                 self._conversation.heard(message)
                 self._hear(message)
         except RemoteProtocolError as error:
@@ -135,7 +139,8 @@ class AgencySession(Protocol):
     def _begin(self, hello: Hello) -> None:
         draw = self.factory.open_draw
         self._sit_down(draw.place_of(hello, self))
-        self._say(draw.welcome(self.factory.settings.silence))
+        welcome = draw.welcome(self.factory.settings.silence)
+        self._connection.write(self._words(welcome))
 
     def _begin_classic(self) -> Seat:
         return self._sit_down(self.factory.open_draw.next_place(self))
@@ -221,7 +226,7 @@ class AgencySession(Protocol):
             self.fail(Code.SIZE, str(reason))
             return delivery.done
         self._silence.stop()
-        self._silence = self._silence_clock(self.factory.settings.silence or DELIVERY_SECONDS)
+        self._silence = self._silence_clock(self._delivery_seconds)
         Telling(self._connection.transport, words, self._silence.moved, self._told)
         return delivery.done
 
@@ -243,7 +248,7 @@ class AgencySession(Protocol):
         """All is written; only lottery/1 has a word for having received it."""
         if self._speech is CLASSIC:
             self._all_told = True
-            self._leave()
+            self._leave(grace_seconds=self._delivery_seconds)
         elif self._connection.peer_closed:
             self._leave()  # that word can not come any more
 
@@ -251,17 +256,14 @@ class AgencySession(Protocol):
         middle = " in the middle of a frame" if self._decoder.unread else ""
         self.fail(Code.LEFT_OUT, f"{reason}{middle}")
 
-    def _too_silent(self) -> None:
-        self.fail(Code.TIMEOUT, "it was silent for too long")
-
     def _part(self, code: Code, sentence: str, last: Message) -> None:
         """Leave with a last message, and be left out unless the part is decided.
 
-        An agency that is away already, its END still in the writer's hands, has a part
-        to lose, too.
+        As long as its END is in the writer's hands, an agency's part is not ours to
+        decide: what is on disk has succeeded, whatever becomes of the connection.
         """
-        undecided = self._place is not None and not self._place.decided
-        if undecided or not self._connection.leaving:
+        place = self._place if not self._end_in_hand else None
+        if (place and not place.decided) or not self._connection.leaving:
             said = code is Code.PROTO or bool(self._decoder.dialect or self._decoder.unread)
             self._journal.failed(code, sentence, said_something=said)
         if not self._connection.leaving:
@@ -269,16 +271,17 @@ class AgencySession(Protocol):
                 self._acknowledgements.finish()
             over = self._conversation.state is State.OVER
             self._leave(b"" if over else self._words(last))
-        if self._place is not None:
-            self._place.fail(LeftOut(code, sentence))
+        if place and not place.decided:
+            self._journal.left_out()
+            place.fail(LeftOut(code, sentence))
         self._finish_delivery(sentence)
 
-    def _leave(self, last_words: bytes = b"") -> None:
+    def _leave(self, last_words: bytes = b"", grace_seconds: float = LINGER_SECONDS) -> None:
         self._silence.stop()
-        if self._seat is not None:
+        if self._seat is not None and not self._end_in_hand:
             self._seat.leave()
             self._seat = None
-        self._connection.leave(last_words)
+        self._connection.leave(last_words, grace_seconds)
 
     def _finish_delivery(self, why_not: str) -> None:
         if self._delivery is not None:
@@ -291,17 +294,22 @@ class AgencySession(Protocol):
         """The peer's dialect; a peer that has said nothing sensible gets lottery/1."""
         return CLASSIC if self._decoder.dialect == classic.DIALECT else LOTTERY1
 
-    def _say(self, message: Message) -> None:
-        self._connection.write(self._words(message))
-
     def _words(self, message: Message) -> bytes:
         self._conversation.said(message)
         return self._speech.encode(message)
 
     def _silence_clock(self, limit_seconds: float) -> SilenceClock:
-        return SilenceClock(
-            self.factory.reactor, limit_seconds, self._is_peers_turn, self._too_silent
-        )
+        silent = partial(self.fail, Code.TIMEOUT, "it was silent for too long")
+        return SilenceClock(self.factory.reactor, limit_seconds, self._is_peers_turn, silent)
+
+    @property
+    def _end_in_hand(self) -> bool:
+        """Whether the writer has an END and has not answered it yet."""
+        return self._seat is not None and self._seat.ending
+
+    @property
+    def _delivery_seconds(self) -> float:
+        return self.factory.settings.silence or DELIVERY_SECONDS
 
     def _is_peers_turn(self) -> bool:
         if self._waiting:

@@ -48,12 +48,14 @@ class SessionLog:
         self._total("success")
         self.log("agency", "success", LogLevel.debug, agency=self._agency, bets=self.bets)
 
+    def left_out(self) -> None:
+        """The agency takes no part in the draw."""
+        self._total("fail")
+
     def failed(self, code: Code, sentence: str, *, said_something: bool) -> None:
         """The session is over before its time."""
         details = {**self.peer, "code": code.name, "error": sentence}
         if self.place is not None:
-            if not self.place.decided:
-                self._total("fail")
             self.log("agency", "fail", LogLevel.warn, agency=self._agency, **details)
             return
         # A port probe, which connects and says nothing, is of no interest to anybody.

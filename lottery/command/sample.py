@@ -59,14 +59,15 @@ def run(options: Options, stdout: TextIO) -> int:
         raise SettingsError("--agencies must be at least 1")
     if bets < agencies:
         raise SettingsError(f"--bets must be at least {agencies}, one for each agency, not {bets}")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for day in sample_day.plan(agencies, bets, options["seed"]):
-            path = directory / f"agency-{day.agency}.csv"
+    for day in sample_day.plan(agencies, bets, options["seed"]):
+        path = directory / f"agency-{day.agency}.csv"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
             with path.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(f"{row}\r\n" for row in sample_day.rows(day))
-            stdout.write(f"{path}  {day.bets} bets\n")
-    except OSError as error:
-        where = error.filename or directory
-        raise SettingsError(f"cannot write to {where}, {error.strerror}") from error
+        except OSError as error:
+            where = error.filename or directory
+            raise SettingsError(f"cannot write to {where}, {error.strerror}") from error
+        # Outside: what goes wrong here is not the directory's fault.
+        stdout.write(f"{path}  {day.bets} bets\n")
     return 0

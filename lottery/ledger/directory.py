@@ -67,8 +67,7 @@ class DataDirectory:
         :raises StartError: if it cannot be made or written, or another process owns it.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.path / "draws").mkdir(mode=0o700, exist_ok=True)
+            _make(self.path / "draws")
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StartError(f"the data directory {self.path} cannot be used, {error}") from error
@@ -113,6 +112,14 @@ class DataDirectory:
         path.mkdir(mode=0o700)
         flush_directory(str(path.parent))
         return DrawDirectory(number, path)
+
+
+def _make(path: Path) -> None:
+    """Make a directory and those above it, each to be found again after a power cut."""
+    if not path.is_dir():
+        _make(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        flush_directory(str(path.parent))
 
 
 def _number(draw: DrawDirectory) -> int:

@@ -48,6 +48,9 @@ _ERROR = Struct(">B")  # code; a sentence follows
 BATCH_ROWS_LIMIT = PAYLOAD_LIMIT - 3 - _BATCH.size
 WINNERS_ROWS_LIMIT = PAYLOAD_LIMIT - 3 - _WINNERS.size
 
+#: No bet and no draw has a higher one.
+HIGHEST_NUMBER = 9999
+
 M = TypeVar("M", bound=Message)
 
 
@@ -89,6 +92,10 @@ def _end(payload: bytes) -> End:
 
 def _winners(payload: bytes) -> Winners:
     draw, winning_number, total, first = _WINNERS.unpack_from(payload)
+    if winning_number > HIGHEST_NUMBER:
+        raise RemoteProtocolError(
+            Code.PROTO, f"{winning_number} is no winning number, the highest is {HIGHEST_NUMBER}"
+        )
     return Winners(draw, winning_number, total, first, payload[_WINNERS.size :])
 
 

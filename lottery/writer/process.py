@@ -178,9 +178,12 @@ class Writer(ProcessProtocol):
         why = _explain(status)
         seats, self._seats = list(self._seats.values()), {}
         self._line.clear()
-        for seat in seats:
-            seat.client.lost(why)
-        self.gone.callback(WriterEnd(self.pid, self._segment, status))
+        try:
+            for seat in seats:
+                seat.client.lost(why)
+        finally:
+            # Whatever a session makes of it: the draw waits for this.
+            self.gone.callback(WriterEnd(self.pid, self._segment, status))
 
     def _hear(self, answer: PipeRecord) -> None:
         seat = self._seats.get(answer.session)

@@ -47,6 +47,7 @@ class WriterClient(Interface):
 class Seat:
     """A session's place at a writer.
 
+    :ivar ending: whether the END has been handed on.
     :ivar in_hand: how many batches and ENDs were handed on and are not yet answered.
     """
 
@@ -54,6 +55,7 @@ class Seat:
         self._writer = writer
         self._number = number
         self.client = client
+        self.ending = False
         self.in_hand = 0
 
     @property
@@ -73,6 +75,7 @@ class Seat:
 
     def end(self, total: int | None, nonce: bytes) -> None:
         """Hand on the agency's END; the classic dialect announces no total."""
+        self.ending = True
         self.in_hand += 1
         announced = total is not None
         self._writer.send(pack(Order.END, self._number, total or 0, announced, nonce))
