@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python import usage
 
 import lottery
+from lottery.central.open_files import connections_limit
 from lottery.central.service import Central
 from lottery.errors import SettingsError, StartError
 from lottery.ops.log import ActionLog
@@ -92,7 +93,9 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
         except Exception as error:  # each kind of endpoint has its own ways to object
             raise SettingsError(f"option --listen is {text!r}, which is no endpoint") from error
     log = ActionLog(settings.log_level, Logger("lottery"))
-    return Central(settings, reactor, endpoints, off_thread, log)
+    return Central(
+        settings, reactor, endpoints, off_thread, log, connections_limit(settings.writers)
+    )
 
 
 class TwistdCentral(Service):

@@ -44,10 +44,10 @@ def ack(next_index: int, ended: bool = False) -> bytes:
     return frame("21", next_index.to_bytes(8, "big"), bytes([ended]))
 
 
-def winners(total: int, first: int, rows: bytes, draw: int = 3) -> bytes:
-    """A WINNERS frame of draw 3, number 7."""
-    head = draw.to_bytes(4, "big") + b"\0\x07" + total.to_bytes(8, "big") + first.to_bytes(8, "big")
-    return frame("23", head, rows)
+def winners(total: int, first: int, rows: bytes, draw: int = 3, number: int = 7) -> bytes:
+    """A WINNERS frame, by default of draw 3, number 7."""
+    head = draw.to_bytes(4, "big") + number.to_bytes(2, "big")
+    return frame("23", head, total.to_bytes(8, "big"), first.to_bytes(8, "big"), rows)
 
 
 class Connection:
@@ -78,9 +78,12 @@ class FakeEndpoint:
 
     def __init__(self) -> None:
         self.attempts: deque[tuple[IProtocolFactory, Deferred[AgencyClient]]] = deque()
+        self.raises: Exception | None = None
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[AgencyClient]:
-        """Note that somebody wants to connect."""
+        """Note that somebody wants to connect; ``raises`` is for endpoints that raise at once."""
+        if self.raises is not None:
+            raise self.raises
         connecting: Deferred[AgencyClient] = Deferred()
         self.attempts.append((protocolFactory, connecting))
         return connecting

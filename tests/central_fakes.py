@@ -368,7 +368,9 @@ class House:
     :ivar off_thread: what runs beside the reactor.
     """
 
-    def __init__(self, directory: Path, *, real: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, directory: Path, *, real: bool = True, connections: int = 1000, **settings: Any
+    ) -> None:
         """:param real: whether the writers do their work by themselves."""
         self.settings = settings_in(directory, **settings)
         self.reactor = FakeWriterReactor(real=real)
@@ -379,7 +381,7 @@ class House:
         self._ports = count(50001)
         self._patches = ExitStack()
         self.central = Central(
-            self.settings, self.reactor, [self.endpoint], self.off_thread, self.log
+            self.settings, self.reactor, [self.endpoint], self.off_thread, self.log, connections
         )
 
     def __enter__(self) -> Self:

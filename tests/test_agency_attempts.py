@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,6 +201,20 @@ class TestWelcomed:
         rig.welcomed.cancel()
         assert isinstance(rig.error(), CancelledError)
 
+    def test_no_such_interface(self, rig: Rig) -> None:
+        """An address that the system does not take is not reached, whoever says so, and when."""
+        rig.endpoint.refuse(socket.gaierror(-2, "Name or service not known"))
+        rig.clock.advance(0.1)
+        rig.endpoint.raises = OSError(22, "Invalid argument")
+        rig.endpoint.refuse(OSError(101, "Network is unreachable"))
+        rig.clock.advance(0.2)
+
+        lines = rig.log.told("connect")
+        assert all("result: in_progress" in line for line in lines)
+        reasons = ["name or service not known", "network is unreachable", "invalid argument"]
+        assert [line.rpartition("] ")[2] for line in lines] == reasons
+        rig.welcomed.cancel()
+
     @pytest.mark.parametrize("code", ["0a", "10", "09"])
     def test_come_back_later(self, code: str, rig: Rig) -> None:
         """A central that is full, stopping or closing a draw is asked again."""
@@ -228,7 +243,7 @@ class TestWelcomed:
             (frame("20", "00000003 01 00 0000000000000005 00000000 2000 0000003c"), Refusal),
             (frame("20", "00000003 01 01 0000000000000000 00000000 2000 0000003c"), Refusal),
             (
-                frame("20", "00000003 01 00 0000000000000000 00000000 0400 0000003c"),
+                frame("20", "00000003 01 00 0000000000000000 00000000 1fff 0000003c"),
                 RemoteProtocolError,
             ),
         ],

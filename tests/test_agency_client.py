@@ -234,6 +234,7 @@ class TestBroken:
         ("data", "code"),
         [
             (winners(2, 0, ROW, draw=4), Code.STATE),
+            (winners(4, 0, ROW), Code.TOTALS),
             (winners(2, 1, ROW), Code.SEQ),
             (winners(1, 0, ROW * 2), Code.SEQ),
             (winners(2, 0, ROW[:-1]), Code.BATCH),
@@ -247,12 +248,21 @@ class TestBroken:
     )
     def test_impossible_winners(self, data: bytes, code: Code, rig: Rig) -> None:
         """Winners must be of this draw, whole, in order and as many as announced."""
-        rig.ended()
+        rig.ended(rows=3)
         rig.hear(data)
         error = _broken(rig)
 
         assert isinstance(error, RemoteProtocolError)
         assert error.code == code
+
+    def test_unbelievable_winners_are_not_kept(self, rig: Rig) -> None:
+        """A row that has not won never reaches the results."""
+        rig.ended(rows=3)
+        rig.hear(winners(2, 0, ROW), winners(2, 1, ROW.replace(b",7", b",8")))
+
+        assert str(_broken(rig)) == "winning row 2 has not the number 7"
+        assert rig.winners == [ROW]
+        assert rig.client.told == 1
 
     def test_winners_before_the_end_is_stored(self, rig: Rig) -> None:
         """Winners of an END that is not acknowledged are none."""
@@ -335,10 +345,8 @@ class TestBroken:
         path = Path("winners.csv")
         rig.client = AgencyClient(1, refuse)
         rig.client.makeConnection(StringTransport())
-        rig.client.hello(7)
-        rig.hear(WELCOME)
-        rig.client.end(NONCE)
-        rig.hear(ENDED_0, winners(1, 0, ROW))
+        rig.ended(rows=1)
+        rig.hear(winners(1, 0, ROW))
 
         assert isinstance(_broken(rig), BadOutput)
 

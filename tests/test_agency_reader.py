@@ -70,6 +70,14 @@ class TestBatches:
         """Batches are full but for the last."""
         assert [cut.count for cut in _read(ROW * 7, batch_size=3)] == [3, 3, 1]
 
+    def test_finished(self) -> None:
+        """Whether there may be more is known."""
+        reader = BatchReader("bets.csv", 2, TODAY)
+        reader.feed(ROW)
+        assert not reader.finished
+        reader.finish()
+        assert reader.finished
+
     def test_full_batches_do_not_wait(self) -> None:
         """A batch that is full is there before the file ends."""
         reader = BatchReader("bets.csv", 2, TODAY)
@@ -202,6 +210,31 @@ class TestFaults:
         row = _fault(data) if encoding != "utf-32" else _fault(data, (1, 2))
 
         assert (row.line, row.reason) == (1, "is in UTF-16 or UTF-32, save the file as UTF-8")
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            (ROW * 2).replace(b"\n", b"\r"),
+            (ROW * 2).replace(b"\n", b"\r")[:-1],
+            (ROW * 1000).replace(b"\n", b"\r"),
+            (ROW * 1000).replace(b"\n", b"\r") + b"\n",
+            b"\xef\xbb\xbf" + (ROW * 2).replace(b"\n", b"\r"),
+            b"\r\r",
+        ],
+    )
+    @pytest.mark.parametrize("skip_bad", [False, True])
+    def test_line_ends_of_old(self, data: bytes, skip_bad: bool) -> None:
+        """CR alone ends no line; such a file is refused as a whole, whatever may be left out."""
+        for cuts in [(), tuple(range(0, len(data), 40)), (8200,), (len(data) - 1,)]:
+            reader = BatchReader("bets.csv", 2, TODAY, skip_bad=skip_bad)
+            with pytest.raises(BadInput) as caught:
+                _drain(reader, data, cuts)
+
+            assert str(caught.value) == "bets.csv has CR line ends, save it with LF or CRLF"
+
+    def test_one_line_with_a_cr(self) -> None:
+        """A CR behind the only line is a part of its end."""
+        assert _rows(_read(ROW[:-1] + b"\r")) == ROW
 
     def test_two_bytes_of_utf_16(self) -> None:
         """A file that is nothing but the mark is refused, not taken as empty."""

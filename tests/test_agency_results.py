@@ -38,12 +38,64 @@ def test_published(tmp_path: Path, bets: Path) -> None:
 
 
 def test_empty(tmp_path: Path, bets: Path) -> None:
-    """No winners make an empty file, readable as any other file of ours."""
+    """No winners make an empty file."""
     path = tmp_path / "winners.csv"
     ResultsFile(path, bets).publish()
 
     assert path.read_bytes() == b""
-    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(bets.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777])
+@pytest.mark.parametrize("there", [False, True])
+def test_for_the_owner_alone(umask: int, there: bool, tmp_path: Path, bets: Path) -> None:
+    """Winning rows are personal data: mode 0600 from the first byte on, whatever was there."""
+    path = tmp_path / "winners.csv"
+    if there:
+        path.touch()
+        path.chmod(0o666)
+    before = os.umask(umask)
+    try:
+        results = ResultsFile(path, bets)
+        (part,) = tmp_path.glob(".winners.*.part")
+        modes = [part.stat().st_mode]
+        results.publish()
+        modes.append(path.stat().st_mode)
+    finally:
+        os.umask(before)
+
+    assert [stat.S_IMODE(mode) for mode in modes] == [0o600, 0o600]
+
+
+@pytest.mark.parametrize("length", [240, 255])
+def test_long_name(length: int, tmp_path: Path, bets: Path) -> None:
+    """Any name that the file system takes is a name for results."""
+    path = tmp_path / ("x" * length)
+    ResultsFile(path, bets).publish()
+
+    assert path.read_bytes() == b""
+
+
+def test_neighbours(tmp_path: Path, bets: Path) -> None:
+    """Two errands that write to one directory, perhaps with one PID, do not meet."""
+    one, two = (ResultsFile(tmp_path / name, bets) for name in ("1.csv", "2.csv"))
+    one.write(ROW)
+    two.publish()
+    one.publish()
+
+    assert (tmp_path / "1.csv").read_bytes() == ROW
+    assert (tmp_path / "2.csv").read_bytes() == b""
+
+
+@pytest.mark.parametrize("path", [Path("/"), Path("x" * 256)])
+def test_no_name_for_a_file(
+    path: Path, tmp_path: Path, bets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path without a last name, and one whose last name is too long, are refused at once."""
+    monkeypatch.chdir(tmp_path)
+    reason = "it is not a regular file" if path.is_absolute() else "file name too long"
+    with pytest.raises(BadOutput, match=reason):
+        ResultsFile(path, bets)
+    assert os.listdir(tmp_path) == ["bets.csv"]
 
 
 def test_discarded(tmp_path: Path, bets: Path) -> None:

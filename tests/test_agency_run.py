@@ -57,9 +57,10 @@ class Rig:
         )
         self.running = Deferred.fromCoroutine(errand.run())
         self.running.addCallback(self.statuses.append)
+        self.read()
 
     def welcomed(self, transport: StringTransport | None = None) -> Connection:
-        """Get over the start, and read the file."""
+        """Get over the start, and read the rest of the file."""
         connection = self.endpoint.accept(transport)
         assert connection.said() == HELLO_7
         connection.say(WELCOME)
@@ -172,18 +173,8 @@ class TestDone:
         connection.cut()
         assert rig.status() == DONE
 
-    def test_smaller_frames(self, start: Start) -> None:
-        """A central with a smaller limit gets smaller batches."""
-        rig = start(ROW * 100, batch_size=100, window=100)
-        connection = rig.endpoint.accept()
-        connection.say(frame("20", "00000003 01 00 0000000000000000 00000000 0500 0000003c"))
-        rig.read()
-        fitting = (0x500 - 10) // len(ROW)
-        assert connection.said().startswith(HELLO_7 + batch_frame(0, ROW * fitting))
-        rig.running.cancel()
-
     def test_central_is_full_at_first(self, start: Start) -> None:
-        """The errand is tried again, and the file is read from its start."""
+        """The errand is tried again, and nothing of the file is lost."""
         rig = start(ROW)
         rig.endpoint.accept().say(frame("24", "0a", b"all places are taken"))
         rig.reactor.advance(0.1)
@@ -232,10 +223,10 @@ class TestStopped:
         assert not rig.settings.output.exists()
 
     def test_silent_pipe(self, tmp_path: Path, start: Start) -> None:
-        """Also while nobody writes to the pipe that it reads."""
+        """Also while nobody writes to the pipe that it reads; nothing is connected yet."""
         os.mkfifo(tmp_path / "bets.csv")
         rig = start(None)
-        rig.welcomed()
+        assert not rig.endpoint.attempts
         assert len(rig.reactor.getReaders()) == 1
         rig.running.cancel()
 
@@ -284,6 +275,56 @@ class TestFailed:
         )
         assert not rig.endpoint.attempts
 
+    @pytest.mark.parametrize(
+        ("bets", "reason"),
+        [
+            (b"nombre,apellido,documento,nacimiento,numero\n" + ROW * 9, "line: 1"),
+            (ROW + FAR, "line: 2"),
+            ((ROW * 9).decode().encode("utf-16"), "is in UTF-16"),
+            (bytes(65536 * 3), "line: 1 | error: is longer than 8192 bytes"),
+            ((ROW * 9).replace(b"\n", b"\r"), "error: has CR line ends"),
+        ],
+    )
+    def test_nothing_to_connect_for(self, bets: bytes, reason: str, start: Start) -> None:
+        """A file that is known to be wrong before its first batch takes no place."""
+        rig = start(bets)
+
+        assert reason in self._last(rig)
+        assert not rig.endpoint.attempts
+        assert rig.log.told("connect") == []
+
+    def test_disk_fails_at_once(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So does a file that cannot be read."""
+
+        def fail(*_: object) -> bytes:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(os, "read", fail)
+        rig = start(ROW)
+
+        assert "read_input | result: fail" in self._last(rig)
+        assert not rig.endpoint.attempts
+
+    def test_smaller_frames(self, start: Start) -> None:
+        """A central that does not take our frames is none for us."""
+        rig = start(ROW)
+        rig.endpoint.accept().say(
+            frame("20", "00000003 01 00 0000000000000000 00000000 1fff 0000003c")
+        )
+
+        assert self._last(rig) == (
+            "action: session | result: fail | client_id: 7 | code: SIZE | error: "
+            "the central takes 8191 bytes in a frame, at least 8192 are needed"
+        )
+
+    def test_truncated(self, start: Start) -> None:
+        """A file that loses its end while it is sent is no file to end well with."""
+        rig = start(ROW * 100_000, window=65535, batch_size=300)
+        os.truncate(rig.settings.input, 10)
+        rig.welcomed()
+
+        assert self._last(rig).endswith("| error: changed while it was read")
+
     def test_bad_row(self, start: Start) -> None:
         """A bad row is told with file, line, field and reason; its batch is not sent."""
         rig = start(ROW * 3 + FAR + ROW)
@@ -299,7 +340,6 @@ class TestFailed:
     def test_bad_line(self, start: Start) -> None:
         """A line without fields is told without one."""
         rig = start(b"whatever\n")
-        rig.welcomed()
 
         assert self._last(rig).endswith("| line: 1 | error: must have 5 columns, not 1")
 
@@ -357,7 +397,15 @@ class TestFailed:
         """The end of the connection is noticed while bytes are waited for."""
         os.mkfifo(tmp_path / "bets.csv")
         rig = start(None)
-        rig.welcomed().say(frame("24", "0d", b"too late"))
+        writer = os.open(tmp_path / "bets.csv", os.O_WRONLY)
+        os.write(writer, ROW * 2)
+        (reader,) = rig.reactor.getReaders()
+        reader.doRead()
+        connection = rig.welcomed()
+        assert connection.said() == batch_frame(0, ROW * 2)
+        assert rig.reactor.getReaders() == [reader]
+        connection.say(frame("24", "0d", b"too late"))
+        os.close(writer)
 
         assert self._last(rig).endswith("code: TIMEOUT | error: too late")
 
@@ -366,7 +414,7 @@ class TestFailed:
         rig = start(ROW)
         rig.endpoint.accept().say(b"HTTP/1.1 400 Bad Request\r\n")
 
-        assert self._last(rig).endswith("error: 0x48 begins no frame of lottery/1")
+        assert self._last(rig).endswith("code: PROTO | error: 0x48 begins no frame of lottery/1")
 
 
 class TestSkipping:
@@ -388,12 +436,26 @@ class TestSkipping:
 
     def test_not_without_end(self, start: Start) -> None:
         """Twenty are told in full, the others only counted."""
-        rig = start(FAR * 1000, skip_bad=True)
+        rig = start(ROW + FAR * 1000, skip_bad=True)
         connection = rig.welcomed()
-        connection.say(ENDED_0, winners(0, 0, b""))
+        connection.say(ack(1, ended=True), winners(0, 0, b""))
 
         assert rig.status() == DONE
         assert len(rig.log.told("skip_row")) == 20
         assert rig.log.told("skip_rows")[0].endswith("cantidad: 1000")
         warnings = [e for e in rig.log.events if e["log_level"].name == "warn"]
         assert len(warnings) == 21
+
+    @pytest.mark.parametrize("count", [1, 1000])
+    def test_nothing_left(self, count: int, start: Start) -> None:
+        """A file of which every row is left out is not sent as an empty one."""
+        rig = start(FAR * count, skip_bad=True)
+
+        assert rig.status() == FAILED
+        assert not rig.endpoint.attempts
+        file = rig.settings.input
+        assert rig.log.told("skip_rows") == [f"result: success | file: {file} | cantidad: {count}"]
+        assert rig.log.lines[-1] == (
+            f"action: read_input | result: fail | client_id: 7 | file: {file} "
+            f"| error: has no row that can be sent, {count} were left out"
+        )

@@ -93,6 +93,37 @@ class TestFiles:
             reactor.advance(0)
             assert _now(asked) == rest
 
+    def test_truncated(
+        self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]
+    ) -> None:
+        """A file that loses its end while it is read is not taken for a whole one."""
+        path = tmp_path / "bets.csv"
+        path.write_bytes(b"a" * CHUNK_BYTES * 2)
+        source = open_source(path, reactor, reactor)
+        opened.append(source)
+        asked = source.read()
+        reactor.advance(0)
+        assert len(_now(asked)) == CHUNK_BYTES
+        os.truncate(path, 10)
+        asked = source.read()
+        reactor.advance(0)
+
+        assert str(_error(asked)) == f"{path} changed while it was read"
+
+    def test_grown(
+        self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]
+    ) -> None:
+        """A file that grows is read to its new end."""
+        path = tmp_path / "bets.csv"
+        path.write_bytes(b"a")
+        source = open_source(path, reactor, reactor)
+        opened.append(source)
+        path.write_bytes(b"abc")
+        for expected in (b"abc", b""):
+            asked = source.read()
+            reactor.advance(0)
+            assert _now(asked) == expected
+
     def test_disk_error(
         self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]
     ) -> None:

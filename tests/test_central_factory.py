@@ -48,6 +48,18 @@ def test_a_session_for_each_connection(tmp_path: Path) -> None:
         assert factory._sessions == set()
 
 
+def test_too_many(tmp_path: Path) -> None:
+    """Beyond the limit nobody is heard, until somebody has gone."""
+    with House(tmp_path, connections=2) as house:
+        first, _ = house.arrive(), house.arrive()
+        assert factory_of(house).buildProtocol(None) is None
+        (line,) = house.log.of("accept_connections")[1:]
+        assert line["level"] == "WARNING"
+        assert line["error"] == "all 2 connections are taken"
+        first.close()
+        assert house.arrive().connected
+
+
 def test_part_with_nobody(tmp_path: Path) -> None:
     """Done at once, and no clock is left."""
     with House(tmp_path) as house:

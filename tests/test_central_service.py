@@ -130,7 +130,7 @@ def test_start_where_it_cannot_listen(tmp_path: Path) -> None:
     refusal = CannotListenError("127.0.0.1", 12345, OSError(98, "Address already in use"))
     good, bad = MemoryEndpoint(), MemoryEndpoint(refusal)
     settings = settings_in(tmp_path)
-    central = Central(settings, reactor, [good, bad], OffThread(), log)
+    central = Central(settings, reactor, [good, bad], OffThread(), log, 10)
     with pytest.raises(StartError, match=r"^cannot listen, .*12345.*already in use") as error:
         central.startService()
     assert error.value.__cause__ is not None

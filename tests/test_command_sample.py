@@ -122,6 +122,22 @@ def test_file_that_cannot_be_written(tmp_path: Path) -> None:
         sample(tmp_path)
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space")])
+def test_output_that_is_not_taken(error: OSError, tmp_path: Path) -> None:
+    """What is wrong with stdout is not blamed on the directory; the program knows what to do."""
+
+    class Stdout(io.StringIO):
+        def write(self, text: str) -> int:
+            raise error
+
+    options = fresh_options()
+    options.parseOptions([str(tmp_path / "day"), "--bets", "9"])
+    with pytest.raises(OSError) as caught:
+        run(options, Stdout())
+    assert caught.value is error
+    assert (tmp_path / "day" / "agency-1.csv").exists()
+
+
 def test_help_has_a_line_for_each_option() -> None:
     """Each with its default."""
     text = str(fresh_options())

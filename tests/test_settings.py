@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from lottery.errors import SettingsError
 from lottery.settings import AGENCY, CENTRAL, AgencySettings, agency_settings, central_settings
+from lottery.settings_files import Entry, read_ini
 
 NEEDED = {"id": "3", "file": "bets.csv"}
 
@@ -447,6 +449,17 @@ def test_ini_files(tmp_path, content, said) -> None:
         assert central({"config": str(path)}).port == 12345
     else:
         assert refused(central, {"config": str(path)}).startswith(f"{path}{said}")
+
+
+def test_many_keys(tmp_path) -> None:
+    """The largest file of settings is read in a moment, and its last line is still named."""
+    path = tmp_path / "c.ini"
+    path.write_text("[DEFAULT]\n" + "".join(f"k{n}=x\n" for n in range(7000)))
+    start = time.process_time()
+    entries = read_ini(str(path))
+
+    assert time.process_time() - start < 2
+    assert entries["k6999"] == Entry("x", f"{path}, line 7001, key K6999")
 
 
 @pytest.mark.parametrize(("content", "said"), YAML_FILES)

@@ -51,7 +51,7 @@ to_agency: st.SearchStrategy[Message] = st.one_of(
     st.builds(Welcome, u32, st.sampled_from(DrawState), st.booleans(), u64, u32, u16, u32),
     st.builds(Ack, u64, st.booleans()),
     st.builds(Refused, codes, st.booleans(), u64, u16, u8, sentences),
-    st.builds(Winners, u32, u16, u64, u64, rows),
+    st.builds(Winners, u32, st.integers(0, 9999), u64, u64, rows),
     st.builds(Error, codes, sentences),
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from lottery.agency.failures import BadOutput
@@ -37,7 +38,8 @@ class ResultsFile:
             descriptor, name = tempfile.mkstemp(".part", ".winners.", self._final.parent)
             self._temporary = Path(name)
             self._file = open(descriptor, "wb")  # noqa: SIM115 (open until the errand ends)
-            os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR)  # whatever the umask took away
+            with suppress(PermissionError):  # a file system without modes
+                os.fchmod(descriptor, 0o600)  # whatever the umask took away
         except OSError as error:
             raise self._failed(error) from error
 

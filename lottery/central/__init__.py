@@ -8,5 +8,6 @@
 ``draw``         a draw's places and their outcomes
 ``speech``       what a session says, in either dialect
 ``answers``      what is owed to an agency, written as it reads
+``open_files``   how many connections fit the limits of the process
 ``silence``      the clock of a peer whose turn it is
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import LogLevel
 
 from lottery.central.draw import Draw
 from lottery.central.session import AgencySession
@@ -23,15 +24,27 @@ class AgencyFactory(Factory):
 
     open_draw: Draw
 
-    def __init__(self, settings: CentralSettings, reactor: IReactorTime, log: ActionLog) -> None:
+    def __init__(
+        self,
+        settings: CentralSettings,
+        reactor: IReactorTime,
+        log: ActionLog,
+        connections_limit: int,
+    ) -> None:
+        """:param connections_limit: beyond as many, a peer is turned away unheard."""
         self.settings = settings
         self.reactor = reactor
         self.log = log
+        self._connections_limit = connections_limit
         self._sessions: set[AgencySession] = set()
         self._empty: Deferred[None] | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """Give a connection its session."""
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """Give a connection its session; None, which closes it, if there are too many."""
+        if len(self._sessions) >= self._connections_limit:
+            error = f"all {self._connections_limit} connections are taken"
+            self.log("accept_connections", "fail", LogLevel.warn, error=error)
+            return None
         session = AgencySession()
         session.factory = self
         return session

@@ -60,12 +60,15 @@ class Central(Service):
         endpoints: Sequence[IStreamServerEndpoint],
         off_thread: OffThread,
         log: ActionLog,
+        connections_limit: int,
     ) -> None:
+        """:param connections_limit: how many there may be at once, of agencies and others."""
         self._settings = settings
         self._reactor = reactor
         self._endpoints = endpoints
         self._off_thread = off_thread
         self._log = log
+        self._connections_limit = connections_limit
         self._data = DataDirectory(settings.data_dir)
         self._ports: list[IListeningPort] = []
         self._pools: list[WriterPool] = []
@@ -87,7 +90,9 @@ class Central(Service):
         self._log_settings()
         self._data.own()
         try:
-            self._factory = AgencyFactory(self._settings, self._reactor, self._log)
+            self._factory = AgencyFactory(
+                self._settings, self._reactor, self._log, self._connections_limit
+            )
             self._listen()
             self._factory.open_draw = self._open()
         except (StartError, OSError) as error:

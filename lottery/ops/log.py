@@ -142,7 +142,8 @@ def line_observer(stream: TextIO, level_name: str = "INFO") -> ILogObserver:
     chosen them); other events of ours pass from ``level_name`` up, those of Twisted itself and
     of libraries only from WARNING up, unless ``level_name`` is DEBUG. A failure is one line;
     at DEBUG its traceback follows, every line with time and level of its own. A stream that is
-    closed or full loses lines and harms nobody.
+    closed loses lines and harms nobody; a pipe that nobody reads makes us wait, as it does any
+    program.
     """
     return _LineObserver(stream, level_name)
 

@@ -106,6 +106,10 @@ class Central:
         self.sessions.append(session)
         return session
 
+    def nobody_came(self) -> bool:
+        """Whether no agency stands at the door that was not let in; to be asked in the end."""
+        return not select.select([self.listener], [], [], 0)[0]
+
     def close(self) -> None:
         """Leave."""
         for session in self.sessions:
@@ -342,13 +346,34 @@ class TestSignals:
         assert session.at_its_end()
         self._stopped(agency, tmp_path)
 
-    def test_silent_pipe(self, tmp_path: Path, start: Start, central: Central) -> None:
-        """While nobody writes to the pipe that it reads."""
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_silent_pipe(
+        self, number: signal.Signals, tmp_path: Path, start: Start, central: Central
+    ) -> None:
+        """While nobody writes to the pipe that it reads; no place is taken for that."""
         os.mkfifo(tmp_path / "bets.csv")
         agency = start()
-        central.accept().welcome()
-        agency.line("action: connect | result: success")
-        agency.stop(signal.SIGTERM)
+        agency.line("action: config")
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while len(_files(tmp_path)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)  # until the file of results is open, which is before the first read
+        time.sleep(0.2)
+        assert agency.process.poll() is None
+        agency.stop(number)
+
+        self._stopped(agency, tmp_path)
+        assert central.nobody_came()
+
+    def test_silent_pipe_later(self, tmp_path: Path, start: Start, central: Central) -> None:
+        """While the one who has written some bets to it thinks about more."""
+        os.mkfifo(tmp_path / "bets.csv")
+        agency = start("--batch-size", "1")
+        with (tmp_path / "bets.csv").open("wb", buffering=0) as writer:
+            writer.write(ROW)
+            session = central.accept()
+            session.welcome()
+            assert session.batch() == (0, ROW)
+            agency.stop(signal.SIGTERM)
 
         self._stopped(agency, tmp_path)
 
@@ -361,10 +386,10 @@ class TestPipes:
         pipe = tmp_path / "bets.csv"
         os.mkfifo(pipe)
         agency = start("--batch-size", "1")
-        session = central.accept()
-        session.welcome()
         with pipe.open("wb", buffering=0) as writer:
             writer.write(ROW)
+            session = central.accept()
+            session.welcome()
             assert session.batch() == (0, ROW)
             writer.write(ROW[:10])
             writer.write(ROW[10:-1])
@@ -379,8 +404,6 @@ class TestPipes:
         pipe = tmp_path / "bets.csv"
         os.mkfifo(pipe)
         agency = start()
-        session = central.accept()
-        session.welcome()
 
         def write_for_ever() -> None:
             try:
@@ -392,6 +415,8 @@ class TestPipes:
 
         writer = threading.Thread(target=write_for_ever)
         writer.start()
+        session = central.accept()
+        session.welcome()
         resident_kib = []
         for bets in (100_000, 600_000):
             stored = 0
@@ -411,13 +436,13 @@ class TestPipes:
         pipe = tmp_path / "bets.csv"
         os.mkfifo(pipe)
         agency = start("--window", "65535")
+        writer = os.open(pipe, os.O_WRONLY)
+        written = os.write(writer, ROWS)
         session = central.accept()
         session.welcome()
-        writer = os.open(pipe, os.O_WRONLY)
         os.set_blocking(writer, False)
         room = select.poll()
         room.register(writer, select.POLLOUT)
-        written = 0
         while room.poll(QUIET_MILLISECONDS):
             written += os.write(writer, ROWS[written % len(ROW) :])
         os.close(writer)
@@ -518,10 +543,61 @@ class TestFailures:
     def test_no_text(self, start: Start, central: Central) -> None:
         """A device that gives bytes for ever, but no lines."""
         agency = start(file="/dev/zero")
-        central.accept().welcome()
 
         assert agency.status() == 1
         assert "file: /dev/zero | line: 1 | error: is longer than 8192 bytes" in agency.lines[-1]
+        assert central.nobody_came()
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"nombre,apellido,documento,nacimiento,numero\n" + ROWS, "line: 1 | field: document"),
+            (ROWS.decode().encode("utf-16"), "is in UTF-16 or UTF-32"),
+            (ROWS.replace(b"\n", b"\r"), "has CR line ends, save it with LF or CRLF"),
+        ],
+    )
+    @pytest.mark.parametrize("words", [(), ("--skip-bad",)])
+    def test_wrong_file(
+        self,
+        content: bytes,
+        reason: str,
+        words: tuple[str, ...],
+        tmp_path: Path,
+        start: Start,
+        central: Central,
+    ) -> None:
+        """A file that is wrong from its first line on takes no place in the draw."""
+        (tmp_path / "bets.csv").write_bytes(content)
+        agency = start(*words)
+        if words and content.endswith(ROW):
+            central.accept()  # the header row is left out, the bets are good
+            agency.stop(signal.SIGTERM)
+            return
+
+        assert agency.status() == 1
+        assert "action: read_input | result: fail | client_id: 7" in agency.lines[-1]
+        assert reason in agency.lines[-1]
+        assert central.nobody_came()
+        assert _files(tmp_path) == ["bets.csv"]
+
+    @pytest.mark.usefixtures("bets")
+    def test_output_without_a_name(self, start: Start, central: Central) -> None:
+        """The root directory is no file."""
+        agency = start("--output", "/")
+
+        assert agency.status() == 1
+        assert "action: write_output | result: fail" in agency.lines[-1]
+        assert agency.lines[-1].endswith("file: / | error: it is not a regular file")
+        assert central.nobody_came()
+
+    @pytest.mark.usefixtures("bets")
+    def test_no_such_interface(self, start: Start) -> None:
+        """An IPv6 address on an interface that is not there is a central that is not reached."""
+        agency = start("--server", "[fe80::1%nope]:1", "--retry-for", "0.3")
+
+        assert agency.status() == 1
+        assert "action: connect | result: in_progress" in agency.lines[1]
+        assert "action: connect | result: fail" in agency.lines[-1]
 
     @pytest.mark.usefixtures("bets")
     def test_settings(self, tmp_path: Path) -> None:

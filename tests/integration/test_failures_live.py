@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -277,3 +280,20 @@ def test_a_client_that_reads_nothing_before_all_is_sent(tmp_path: Path) -> None:
         thread.join()
         assert agency.receive(count) == b"\x02" * count
         assert agency.winners() == []
+
+
+def test_strangers_do_not_take_the_files_that_a_draw_needs(tmp_path: Path) -> None:
+    """Under a limit of 64 open files, 60 silent connections harm neither agency nor draw."""
+    program = ("prlimit", "--nofile=64:64", sys.executable, "-m", "lottery", "serve")
+    options = ("--agencies", 1, "--draws", 1, "--writers", 2)
+    with ExitStack() as strangers, LiveCentral(tmp_path, *options, program=program) as central:
+        with ClassicAgency(central.port) as agency:
+            agency.batch(made_up(1, number=7574))
+            agency.acknowledged()
+            for _ in range(60):
+                address = ("127.0.0.1", central.port)
+                strangers.enter_context(socket.create_connection(address, 10))
+            central.wait_for(r"accept_connections \| result: fail \| error: all \d+ connections")
+            agency.end()
+            assert agency.winners() == ["20000000"]
+        assert central.wait() == 0, central.log
