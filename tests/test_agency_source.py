@@ -110,9 +110,7 @@ class TestFiles:
 
         assert str(_error(asked)) == f"{path} changed while it was read"
 
-    def test_grown(
-        self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]
-    ) -> None:
+    def test_grown(self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]) -> None:
         """A file that grows is read to its new end."""
         path = tmp_path / "bets.csv"
         path.write_bytes(b"a")

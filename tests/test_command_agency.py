@@ -159,6 +159,7 @@ class TestRun:
         def run_until_done(start: Callable[[Any], Deferred[int]]) -> int:
             statuses: list[int] = []
             start(reactor).addCallback(statuses.append)
+            reactor.advance(0)  # the first batch is read before anything is connected
             host, port, factory, timeout_seconds, _ = reactor.tcpClients[0]
             assert (host, port, timeout_seconds) == ("127.0.0.1", 5, 30)
             transport = StringTransportWithDisconnection()

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
+#: For all of an attempt, from the name of the host to the connection.
 CONNECT_TIMEOUT_SECONDS = 30
 WELCOME_TIMEOUT_SECONDS = 30
 #: What is still unwritten when a connection is closed has so long to leave.

@@ -14,7 +14,6 @@ from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger, globalLogBeginner
 
-from lottery.agency.attempts import CONNECT_TIMEOUT_SECONDS
 from lottery.agency.names import UnjoinedResolver
 from lottery.agency.run import AgencyRun
 from lottery.agency.source import open_source
@@ -81,8 +80,8 @@ def endpoint_of(settings: AgencySettings, reactor: CommandReactor) -> IStreamCli
     """The central; only a name, not an address, needs to be resolved."""
     host, port = settings.host, settings.port
     if isIPAddress(host):
-        return TCP4ClientEndpoint(reactor, host, port, CONNECT_TIMEOUT_SECONDS)
+        return TCP4ClientEndpoint(reactor, host, port)
     if isIPv6Address(host):
-        return TCP6ClientEndpoint(reactor, host, port, CONNECT_TIMEOUT_SECONDS)
+        return TCP6ClientEndpoint(reactor, host, port)
     reactor.installNameResolver(UnjoinedResolver(reactor))
-    return HostnameEndpoint(reactor, host.encode(), port, CONNECT_TIMEOUT_SECONDS)
+    return HostnameEndpoint(reactor, host.encode(), port)

@@ -413,13 +413,13 @@ def _nonsense() -> Iterator[tuple[str, Nonsense]]:
         cut = CLASSIC[:sent]
         yield (
             f"B8-classic-{sent}",
-            Nonsense(_plain(cut), "TIMEOUT", classic=True, says="middle of a frame", closes=True),
+            Nonsense(_plain(cut), "LEFT_OUT", classic=True, says="middle of a frame", closes=True),
         )
         yield (
             f"B8-classic-later-{sent}",
             Nonsense(
                 _plain(cut),
-                "TIMEOUT",
+                "LEFT_OUT",
                 classic=True,
                 first=True,
                 says="middle of a frame",
@@ -428,19 +428,19 @@ def _nonsense() -> Iterator[tuple[str, Nonsense]]:
         )
         yield (
             f"B8-hello-{sent}",
-            Nonsense(_plain(hello(1)[:sent]), "TIMEOUT", says="middle of a frame", closes=True),
+            Nonsense(_plain(hello(1)[:sent]), "LEFT_OUT", says="middle of a frame", closes=True),
         )
         yield (
             f"B8-batch-{sent}",
             Nonsense(
                 _after_hello(MODERN[:sent]),
-                "TIMEOUT",
+                "LEFT_OUT",
                 says="middle of a frame",
                 before=[WELCOME],
                 closes=True,
             ),
         )
-    yield "B8-between", Nonsense(_after_hello(b""), "TIMEOUT", before=[WELCOME], closes=True)
+    yield "B8-between", Nonsense(_after_hello(b""), "LEFT_OUT", before=[WELCOME], closes=True)
     yield "B11-batch-before-hello", Nonsense(_plain(MODERN), "STATE")
     yield "B11-end-before-hello", Nonsense(_plain(end(0)), "STATE")
     yield (
@@ -498,7 +498,7 @@ def _nonsense() -> Iterator[tuple[str, Nonsense]]:
         "B15-hello",
         Nonsense(
             _plain(b"\x10" + struct.pack("<H", 17) + bytes(17)),
-            "TIMEOUT",
+            "LEFT_OUT",
             says="middle of a frame",
             closes=True,
         ),
