@@ -178,14 +178,15 @@ def test_only_what_the_demo_made_is_cleared_away(place: Path) -> None:
 def test_a_bad_row(place: Path) -> None:
     """An agency that fails is named and has the status; the others have their draw."""
     write_day(place / "day", {1: 1, 2: 2}, bets=20)
-    (place / "day" / "agency-3.csv").write_text("Ana,Paz,1,2001-02-30,5\n")
+    good = 100 * "Ana,Paz,1,2001-02-28,5\n"  # the first batch, which takes the place
+    (place / "day" / "agency-3.csv").write_text(f"{good}Ana,Paz,1,2001-02-30,5\n")
 
     ran = demo(place, "--data", "day")
 
     assert (ran.returncode, ran.stderr) == (1, "demo: agency 3 ended with status 1\n")
     assert table(ran.stdout)[3] == ("-", "-")
     assert "birthdate" in ran.stdout
-    assert len(rows_stored(place)) == 20
+    assert len(rows_stored(place)) == 120
     assert processes_in(place) == []
 
 
@@ -205,7 +206,9 @@ def test_an_agency_that_never_comes(place: Path) -> None:
 def test_stopped(place: Path, number: signal.Signals) -> None:
     """A signal in the middle ends everything, without a traceback."""
     write_day(place / "day", {1: 1, 2: 2}, bets=20)
-    os.mkfifo(place / "day" / "agency-3.csv")  # an agency that waits for its bets
+    os.mkfifo(
+        place / "day" / "agency-3.csv"
+    )  # an agency that waits for its bets, and does not come before
 
     command = [sys.executable, str(DEMO), "--data", "day"]
     with subprocess.Popen(
@@ -213,7 +216,7 @@ def test_stopped(place: Path, number: signal.Signals) -> None:
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("agency 3 | action: connect"):
+            if line.startswith("agency 1 | action: connect"):
                 break
         process.send_signal(number)
         _, errors = process.communicate(timeout=LIMIT_SECONDS)
