@@ -36,7 +36,7 @@ $(VENV)/dev.stamp: $(VENV)/python.stamp setup.py pyproject.toml
 	touch $@
 
 test: $(VENV)/test.stamp ## run the fast suite
-	CI=true $(BIN)/python -m pytest tests -m 'not slow'
+	CI=true $(BIN)/python -m pytest tests -m 'not slow' -n 2 --dist loadfile
 	CI=true $(BIN)/python -m twisted.trial tests.trial
 
 test-slow: $(VENV)/test.stamp ## run the tests that take longer

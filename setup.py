@@ -15,7 +15,7 @@ version = re.search(
 assert version is not None
 readme = here / "README.md"
 
-TEST = ["pytest>=8", "pytest-twisted>=1.14", "hypothesis>=6.100"]
+TEST = ["pytest>=8", "pytest-twisted>=1.14", "pytest-xdist>=3.5", "hypothesis>=6.100"]
 
 setup(
     name="lottery-central",

@@ -21,7 +21,7 @@ from fakes import MemoryLog
 from twisted.internet.defer import DeferredQueue
 from writer_rig import Notes
 
-from lottery.errors import Code
+from lottery.errors import Code, DamagedLedger
 from lottery.ledger.bets_csv import Ledger
 from lottery.ledger.directory import DrawDirectory
 from lottery.writer.pipe import Refusal
@@ -148,7 +148,10 @@ async def test_stores_and_acknowledges(tmp_path: Path) -> None:
         assert end == WriterEnd(rig.pids[0], rig.draw.segment(1), 0)
     ledger = Ledger(rig.draw.segments())
     assert b"".join(ledger.rows()) == b"3," + ROW + (b"7," + ROW) * 3
-    assert [ledger.ended(agency) for agency in (3, 7, 9)] == [True, True, False]
+    ledger.require(3, 1)
+    ledger.require(7, 3)
+    with pytest.raises(DamagedLedger):
+        ledger.require(9, 0)
     assert ledger.torn == []
     assert rig.log.of("writer_output") == []
 
