@@ -220,7 +220,7 @@ def test_stop_while_a_draw_is_sealed(tmp_path: Path) -> None:
 
 
 def test_stop_while_the_writers_of_a_draw_end(tmp_path: Path) -> None:
-    """One that does not is killed, 2.5 seconds after the stop and not when a draw's time is up."""
+    """One that does not is killed, 2 seconds after the stop and not when a draw's time is up."""
     with House(tmp_path, writer_timeout=1000.0) as house:
         agency = house.greeted(1)
         agency.say(batch([ROW]), End(1, NONCE), b"")
@@ -232,9 +232,9 @@ def test_stop_while_the_writers_of_a_draw_end(tmp_path: Path) -> None:
         other.say(batch([ROW]))
         stopped: list[object] = []
         house.central.stopService().addBoth(stopped.append)
-        house.advance(2)
+        house.advance(1.9)
         assert child.signals == []
-        house.advance(0.5)
+        house.advance(0.1)
         assert child.signals == ["KILL"]
         child.stopped = False
         house.settle()

@@ -791,7 +791,7 @@ def test_stop_while_a_writer_hangs(tmp_path: Path) -> None:
         agency.say(batch([ROW]))
         stopped: list[object] = []
         house.central.stopService().addBoth(stopped.append)
-        house.advance(2.5)
+        house.advance(2)
         house.children[0].stopped = False
         house.settle()
         assert stopped == [None]

@@ -29,9 +29,10 @@ from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
 from lottery.writer.pool import ReactorForWriters, WriterPool
 
-#: SIGTERM to the end in 5 seconds: this for the writers, and then that for the agencies.
-STOP_WRITERS_SECONDS = 2.5
-STOP_AGENCIES_SECONDS = 1.5
+#: SIGTERM to the end in 5 seconds: this for the writers, then that for the agencies; what is
+#: left is for a machine that is busy.
+STOP_WRITERS_SECONDS = 2.0
+STOP_AGENCIES_SECONDS = 1.0
 
 
 T = TypeVar("T")
