@@ -7,7 +7,7 @@ DATA ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test test-slow demo bench lint types coverage package clean
+.PHONY: help test test-slow test-faults soak mutants demo bench lint types coverage package clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -40,10 +40,21 @@ test: $(VENV)/test.stamp ## run the fast suite
 	CI=true $(BIN)/python -m twisted.trial tests.trial
 
 test-slow: $(VENV)/test.stamp ## run the tests that take longer
-	CI=true $(BIN)/python -m pytest tests -m slow
+	CI=true $(BIN)/python -m pytest tests -m 'slow and not faults'
+
+test-faults: $(VENV)/test.stamp ## kill, cut, fill and break: a sample of all faults
+	CI=true $(BIN)/python -m pytest tests -m faults
+
+soak: $(VENV)/test.stamp ## all faults there are, for hours, and then the mutants
+	LOTTERY_SOAK=1 $(BIN)/python -m pytest tests -m 'faults or soak'
+	$(MAKE) mutants
+
+mutants: $(VENV)/test.stamp ## plant bugs in a copy, one at a time: the suite has to find each
+	$(BIN)/python tests/mutants/mutants.py
 
 bench: $(VENV)/demo.stamp ## measure what the design gives a figure for
 	$(BIN)/python benchmarks/writer_start.py
+	$(BIN)/python benchmarks/group_commit.py
 
 demo: $(VENV)/demo.stamp ## run a whole day: a central and five agencies (DATA=DIR uses its agency-N.csv)
 	$(BIN)/python contrib/demo.py $(if $(DATA),--data "$(DATA)")
@@ -57,7 +68,7 @@ types: $(VENV)/dev.stamp ## check the types
 
 coverage: $(VENV)/dev.stamp ## run the suite and see what it does not reach
 	$(BIN)/python -m coverage erase
-	CI=true $(BIN)/python -m coverage run -m pytest tests
+	CI=true $(BIN)/python -m coverage run -m pytest tests -m 'not faults'
 	CI=true $(BIN)/python -m coverage run -m twisted.trial tests.trial
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report

@@ -41,6 +41,8 @@ class CentralSettings:
     :ivar agencies: places of a draw, at least 1; as ``writers``, child processes.
     :ivar draws: how many until the end, 0 for no end.
     :ivar silence: seconds, 0 for no limit; as ``deadline``, from the draw's first session.
+    :ivar rejoin: seconds that an agency may be away, 0: not at all.
+    :ivar min_free: bytes that are left free on the disk.
     :ivar writer_timeout: seconds, above 0.
     :ivar winning_number: 0 to 9999.
     :ivar ignored: keys of the file that are accepted without a meaning.
@@ -56,8 +58,10 @@ class CentralSettings:
     writers: int
     draws: int
     silence: float
+    rejoin: float
     deadline: float
     writer_timeout: float
+    min_free: int
     winning_number: int
     ignored: tuple[str, ...] = ()
 
@@ -72,6 +76,7 @@ class AgencySettings:
     :ivar batch_size: bets in a batch at most, 1 to 65535.
     :ivar window: batches on the way without an acknowledgement, at least 1.
     :ivar retry_for: seconds without a central, 0 for ever.
+    :ivar draw: number of the draw to come to, 0 for the one where the agency is expected.
     :ivar skip_bad: leave bad rows out instead of stopping at the first.
     :ivar log_level: and ``ignored`` as of :class:`CentralSettings`.
     """
@@ -84,6 +89,7 @@ class AgencySettings:
     batch_size: int
     window: int
     retry_for: float
+    draw: int
     skip_bad: bool
     log_level: str
     ignored: tuple[str, ...] = ()
@@ -115,10 +121,14 @@ CENTRAL: tuple[Setting, ...] = (
             ("LOTTERY_DRAWS",)),
     Setting("silence", seconds(zero=True), "cut off who is silent, 0 never", "seconds", "60",
             "silence", ("LOTTERY_SILENCE",)),
+    Setting("rejoin", seconds(zero=True), "wait for who was cut off, 0 not at all", "seconds",
+            "30", "rejoin", ("LOTTERY_REJOIN",)),
     Setting("deadline", seconds(zero=True), "draw at the latest, 0 never", "seconds", "0",
             "deadline", ("LOTTERY_DEADLINE",)),
     Setting("writer_timeout", seconds(zero=False), "kill a stuck writer", "seconds",
             "30", "writer-timeout", ("LOTTERY_WRITER_TIMEOUT",)),
+    Setting("min_free", whole(0, 2**63), "leave free on the disk", "bytes", str(64 << 20),
+            "min-free", ("LOTTERY_MIN_FREE",)),
     Setting("winning_number", whole(0, 9999), "the number that wins", "0 to 9999", "7574",
             "winning-number", ("LOTTERY_WINNING_NUMBER",)),
     _log_level,
@@ -143,6 +153,8 @@ AGENCY: tuple[Setting, ...] = (
             ("LOTTERY_WINDOW",)),
     Setting("retry_for", seconds(zero=True), "look for the central, 0 for ever", "seconds", "60",
             "retry-for", ("LOTTERY_RETRY_FOR",)),
+    Setting("draw", whole(0, 2**32 - 2), "draw to come to, 0 where expected", "number", "0",
+            "draw", ("LOTTERY_DRAW",)),
     Setting("skip_bad", flag, "leave out bad rows, and count", "flag", "no", "skip-bad",
             ("LOTTERY_SKIP_BAD",)),
     _log_level,

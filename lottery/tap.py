@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -19,10 +20,14 @@ from twisted.python import usage
 import lottery
 from lottery.central.open_files import connections_limit
 from lottery.central.service import Central
-from lottery.errors import SettingsError, StartError
+from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ops.log import ActionLog
 from lottery.settings import CENTRAL, CentralSettings, central_settings, usage_rows
 from lottery.writer.pool import ReactorForWriters
+
+#: How long the data directory may be somebody else's when the central starts.
+LOCK_SECONDS = 3.0
+LOCK_TRY_SECONDS = 0.05
 
 T = TypeVar("T")
 
@@ -93,9 +98,22 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
         except Exception as error:  # each kind of endpoint has its own ways to object
             raise SettingsError(f"option --listen is {text!r}, which is no endpoint") from error
     log = ActionLog(settings.log_level, Logger("lottery"))
-    return Central(
-        settings, reactor, endpoints, off_thread, log, connections_limit(settings.writers)
-    )
+    limit = connections_limit(settings.writers)
+    return Central(settings, reactor, endpoints, off_thread, _patience(), log, limit)
+
+
+def _patience() -> Callable[[], bool]:
+    """Have time for writers that outlive a central which was killed, but not for ever."""
+    tries = int(LOCK_SECONDS / LOCK_TRY_SECONDS)
+
+    def again() -> bool:
+        nonlocal tries
+        tries -= 1
+        if tries >= 0:
+            time.sleep(LOCK_TRY_SECONDS)  # nothing turns yet that could be kept waiting
+        return tries >= 0
+
+    return again
 
 
 class TwistdCentral(Service):
@@ -107,12 +125,12 @@ class TwistdCentral(Service):
         self._stop = stop
 
     def startService(self) -> None:
-        """Start, or end the process with status 2 and one sentence."""
+        """Start, or end the process with status 2, or 3 for a damaged ledger, and one sentence."""
         try:
             self._central.startService()
-        except StartError as error:
+        except (StartError, DamagedLedger) as error:
             sys.stderr.write(f"lottery: {error}\n")
-            raise SystemExit(2) from None
+            raise SystemExit(3 if isinstance(error, DamagedLedger) else 2) from None
         self._central.done.addCallback(self._done)
         super().startService()  # type: ignore[no-untyped-call]
 

@@ -350,8 +350,10 @@ def settings_in(directory: Path, **others: Any) -> CentralSettings:
         "writers": 5,
         "draws": 0,
         "silence": 60.0,
+        "rejoin": 0.0,
         "deadline": 0.0,
         "writer_timeout": 30.0,
+        "min_free": 0,
         "winning_number": NUMBER,
     }
     return CentralSettings(**(values | others))
@@ -381,7 +383,13 @@ class House:
         self._ports = count(50001)
         self._patches = ExitStack()
         self.central = Central(
-            self.settings, self.reactor, [self.endpoint], self.off_thread, self.log, connections
+            self.settings,
+            self.reactor,
+            [self.endpoint],
+            self.off_thread,
+            lambda: False,
+            self.log,
+            connections,
         )
 
     def __enter__(self) -> Self:
@@ -489,7 +497,7 @@ class House:
         assert [agency for agency in self.agencies if agency.transport.producer] == []
         assert self.central._factory._sessions == set()
         files = (path for path in self.settings.data_dir.rglob("*") if path.is_file())
-        usual = {"lock", "bets.csv"}
+        usual = {"lock", "bets.csv", "draw.json", "winners.csv"}
         assert [p for p in files if p.name not in usual and p.suffix != ".log"] == []
 
 

@@ -23,7 +23,7 @@ from zope.interface import implementer
 from lottery.ledger.segment import Segment
 from lottery.ops.log import LEVELS, ActionLog
 from lottery.writer import ANSWERS_FD, ORDERS_FD
-from lottery.writer.child import Desk
+from lottery.writer.child import CannotGoOn, Clerk, SegmentPlan
 from lottery.writer.pipe import Answer, PipeReader, PipeRecord, pack
 
 TODAY = date(2026, 3, 17)
@@ -235,10 +235,16 @@ class WorkingChild(FakeChild):
 
     def start(self, today: date = TODAY) -> None:
         """Make the segment, as a child does first of all."""
-        self.segment = Path(self.args[-2])
-        self._file = Segment(str(self.segment))
-        self._today = today
-        self._desk, self._reader, self._read = Desk(), PipeReader(), 0
+        path, draw, number, min_free, _parent = self.args[-5:]
+        self.segment = Path(path)
+        self._file: Segment | None = None
+        self._read = 0
+        plan = SegmentPlan(path, int(draw), int(number), int(min_free))
+        self.clerk = Clerk(plan, lambda: today, self._make)
+
+    def _make(self, path: str, draw: int, number: int, min_free: int) -> Segment:
+        self._file = Segment(path, draw, number, min_free)
+        return self._file
 
     def work(self) -> bool:
         """Do all that waits: die of a signal, or store and answer what was ordered.
@@ -253,21 +259,28 @@ class WorkingChild(FakeChild):
         data = bytes(self._written[self._read :])
         if data:
             self._read += len(data)
-            records, answers = self._desk.take(
-                self._reader.feed(data), self._file.flushed, self._today
-            )
-            if records:
-                self._file.append(records)
-                self._file.flush()
-            self.answer(answers + pack(Answer.TAKEN, 0, self._read - self._reader.unread))
+            try:
+                answers = self.clerk.work(data)
+            except CannotGoOn as reason:
+                self.end(reason.status)
+            else:
+                self.answer(answers)
             return True
         if ORDERS_FD in self.closed:
+            self.clerk.end()
+            self._file = None  # closed
             self.end(0)
             return True
         return False
 
+    def try_again(self) -> None:
+        """Try again what waits for room on the disk, as a child does now and then."""
+        if self.clerk.holds:
+            self.answer(self.clerk.work(b""))
+
     def _end(self, how: Exception) -> None:
-        os.close(self._file._fd)  # as the end of a process does, which also frees the lock
+        if self._file is not None:
+            os.close(self._file._fd)  # as the end of a process does, which also frees the lock
         super()._end(how)
 
 

@@ -1,4 +1,4 @@
-"""How an agency gets to its welcome, on a clock that the test moves."""
+"""How an agency gets to a welcome, and how long it waits, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from agency_rig import HELLO_7, WELCOME, FakeEndpoint, NotedLog, frame
+from agency_rig import (
+    ENDED_0,
+    HELLO_7,
+    OPEN_DRAW,
+    ROW,
+    WELCOME,
+    FakeEndpoint,
+    ListedFile,
+    error,
+    frame,
+    hello,
+    settings_of,
+    welcome,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,44 +36,30 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from lottery.agency.attempts import Attempts, BackOff, within
+from lottery.agency.attempts import Attempts, BackOff, Outage, left, within
 from lottery.agency.client import AgencyClient
 from lottery.agency.failures import NotReached, Refusal
-from lottery.errors import RemoteProtocolError
-from lottery.settings import AgencySettings
-
-SERVER = "client_id: 7 | server_host: central | server_port: 12345"
-
-
-def settings_of(directory: Path, **changes: object) -> AgencySettings:
-    """Settings of agency 7."""
-    values: dict[str, object] = {
-        "agency": 7,
-        "input": directory / "bets.csv",
-        "output": directory / "winners.csv",
-        "host": "central",
-        "port": 12345,
-        "batch_size": 2,
-        "window": 2,
-        "retry_for": 10.0,
-        "skip_bad": False,
-        "log_level": "INFO",
-    }
-    return AgencySettings(**{**values, **changes})  # type: ignore[arg-type]
+from lottery.agency.upload import Upload
+from lottery.errors import Code, RemoteProtocolError
+from lottery.wire.messages import Welcome
 
 
 class Rig:
-    """Attempts, and all that is around them."""
+    """An attempt, and all that is around it."""
 
-    def __init__(self, retry_for: float = 10.0) -> None:
+    def __init__(self, draw: int = 0) -> None:
         self.clock = Clock()
         self.endpoint = FakeEndpoint()
-        self.log = NotedLog()
-        settings = settings_of(Path("/nowhere"), retry_for=retry_for)
-        attempts = Attempts(settings, self.endpoint, self.clock, self.log.log, lambda: 0.0)
-        self.results: list[AgencyClient] = []
+        self.upload = Upload("bets.csv", ListedFile())  # type: ignore[arg-type]
+        self.attempts = Attempts(settings_of(Path("/nowhere")), self.endpoint, self.clock)
+        self.results: list[tuple[AgencyClient, Welcome]] = []
         self.failures: list[Failure] = []
-        self.welcomed = Deferred.fromCoroutine(attempts.welcomed(lambda rows: None))
+        self.try_once(draw)
+
+    def try_once(self, draw: int) -> None:
+        """Begin an attempt."""
+        coroutine = self.attempts.welcomed(draw, self.upload, lambda rows: None)
+        self.welcomed = Deferred.fromCoroutine(coroutine)
         self.welcomed.addCallbacks(self.results.append, self.failures.append)
 
     def error(self) -> BaseException:
@@ -73,7 +72,7 @@ class Rig:
 
 @pytest.fixture
 def rig() -> Rig:
-    """Attempts for 10 seconds."""
+    """An attempt that has begun."""
     return Rig()
 
 
@@ -86,28 +85,85 @@ class TestBackOff:
     """How long to wait."""
 
     def test_doubles_up_to_a_limit(self) -> None:
-        """Without chance the delays double from 0.1 s to 5 s, for ever."""
-        backoff = BackOff(0, lambda: 0.0, lambda: 0.0)
+        """Without chance the delays double from 0.1 s to 5 s."""
+        backoff = BackOff(lambda: 0.0)
         delays = [backoff.next_delay_seconds() for _ in range(8)]
 
         assert delays == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
 
     def test_chance_shortens(self) -> None:
         """By up to a half."""
-        backoff = BackOff(0, lambda: 0.0, lambda: 0.5)
+        backoff = BackOff(lambda: 0.5)
 
         assert backoff.next_delay_seconds() == pytest.approx(0.075)
+
+    def test_restart(self) -> None:
+        """The next delay is a short one again."""
+        backoff = BackOff(lambda: 0.0)
+        for _ in range(10):
+            backoff.next_delay_seconds()
+        backoff.restart()
+
+        assert backoff.next_delay_seconds() == pytest.approx(0.1)
+
+
+class TestOutage:
+    """How long to go on."""
+
+    def test_for_ever(self) -> None:
+        """0 seconds are for ever."""
+        clock = Clock()
+        outage = Outage(0, clock.seconds, lambda: 0.0)
+        clock.advance(1e9)
+
+        assert outage.next_delay_seconds() == pytest.approx(0.1)
 
     @given(st.floats(0.01, 100), st.lists(st.floats(0, 0.999), min_size=1))
     def test_time_is_used_up_and_not_exceeded(self, limit: float, chances: list[float]) -> None:
         """The last attempt is made when the time is up."""
         clock, rolls = Clock(), iter(chances * 1000)
-        backoff = BackOff(limit, clock.seconds, lambda: next(rolls))
-        while (delay := backoff.next_delay_seconds()) is not None:
+        outage = Outage(limit, clock.seconds, lambda: next(rolls))
+        while (delay := outage.next_delay_seconds()) is not None:
             assert 0 < delay <= 5
             clock.advance(delay)
 
         assert clock.seconds() == pytest.approx(limit)
+
+    def test_goes_on(self) -> None:
+        """A session without a win stops the time, and neither time nor delays begin anew."""
+        clock = Clock()
+        outage = Outage(1, clock.seconds, lambda: 0.0)
+        delays = []
+        while (delay := outage.next_delay_seconds()) is not None:
+            delays.append(delay)
+            clock.advance(delay)
+            outage.stop()
+            clock.advance(1000)
+            outage.begin(anew=False)
+
+        assert delays == pytest.approx([0.1, 0.2, 0.4, 0.3])
+
+    def test_begins_anew(self) -> None:
+        """After a session with a win both do."""
+        clock = Clock()
+        outage = Outage(1, clock.seconds, lambda: 0.0)
+        for _ in range(20):
+            for expected in (0.1, 0.2, 0.4):
+                delay = outage.next_delay_seconds()
+                assert delay == pytest.approx(expected)
+                clock.advance(delay)
+            outage.stop()
+            outage.begin(anew=True)
+
+    def test_short_limit(self) -> None:
+        """An outage that goes on may be over before the next attempt."""
+        clock = Clock()
+        outage = Outage(1, clock.seconds, lambda: 0.0)
+        clock.advance(1)
+        outage.stop()
+        outage.begin(anew=False)
+
+        assert outage.next_delay_seconds() is None
 
 
 class TestWithin:
@@ -147,124 +203,143 @@ class TestWithin:
         assert clock.getDelayedCalls() == []
 
 
+class TestLeft:
+    """The central may close first."""
+
+    @pytest.mark.parametrize("closes", [False, True])
+    def test_bounded(self, closes: bool, rig: Rig) -> None:
+        """It has 2 seconds for that."""
+        connection = rig.endpoint.accept()
+        results: list[None] = []
+        waiting = Deferred.fromCoroutine(left(connection.client, rig.clock))
+        waiting.addCallback(results.append)
+        rig.clock.advance(1.9)
+        assert results == []
+        if closes:
+            connection.cut()
+        else:
+            rig.clock.advance(0.1)
+
+        assert results == [None]
+        rig.welcomed.cancel()
+
+
 class TestWelcomed:
-    """Attempts."""
+    """An attempt."""
 
     def test_at_once(self, rig: Rig) -> None:
-        """HELLO, WELCOME, and one line."""
+        """HELLO and WELCOME."""
         connection = rig.endpoint.accept()
         assert connection.said() == HELLO_7
         connection.say(WELCOME)
 
-        assert rig.results == [connection.client]
-        assert rig.log.lines == [f"action: connect | result: success | {SERVER} | draw: 3"]
+        ((client, welcome),) = rig.results
+        assert client is connection.client
+        assert welcome is client.welcome
+        assert welcome.draw == 3
         assert rig.clock.getDelayedCalls() == []
 
-    def test_central_comes_late(self, rig: Rig) -> None:
-        """Attempts that are repeated are in progress, none of them a failure."""
-        rig.endpoint.refuse(ConnectError(111, "111: Connection refused"))
-        assert not rig.endpoint.attempts
-        rig.clock.advance(0.1)
-        rig.endpoint.refuse(DNSLookupError("no results for hostname lookup: central"))
-        rig.clock.advance(0.2)
-        rig.endpoint.accept().say(WELCOME)
+    @pytest.mark.parametrize("draw", [5, OPEN_DRAW])
+    def test_draw_is_asked_for(self, draw: int) -> None:
+        """HELLO says which draw is meant."""
+        rig = Rig(draw)
+        connection = rig.endpoint.accept()
+        assert connection.said() == hello(draw)
+        connection.say(welcome(draw=5))
 
-        first, second, success = rig.log.told("connect")
-        assert first.startswith(
-            f"result: in_progress | {SERVER} | error: an error occurred while connecting, 111"
-        )
-        assert "\\x3a" not in first
-        assert "dns lookup failed" in second
-        assert success.startswith("result: success")
+        assert len(rig.results) == 1
 
-    def test_time_is_up(self, rig: Rig) -> None:
-        """The last failure ends it, and is left to the caller to tell."""
-        count = 0
-        while rig.endpoint.attempts:
-            rig.endpoint.refuse(TCPTimedOutError())
-            count += 1
-            if calls := rig.clock.getDelayedCalls():
-                rig.clock.advance(calls[0].getTime() - rig.clock.seconds())
+    def test_acknowledged(self, rig: Rig) -> None:
+        """HELLO says what was acknowledged, also by a WELCOME."""
+        rig.endpoint.accept().say(welcome(ROW * 4))
+        rig.try_once(3)
 
-        assert rig.clock.seconds() == pytest.approx(10)
-        assert isinstance(rig.error(), NotReached)
-        assert len(rig.log.lines) == count - 1 == 7
-
-    def test_for_ever(self) -> None:
-        """0 seconds are for ever."""
-        rig = Rig(retry_for=0)
-        for _ in range(100):
-            rig.endpoint.refuse(TCPTimedOutError())
-            rig.clock.advance(5)
-
-        assert rig.failures == []
+        assert rig.endpoint.accept().said() == hello(3, 4)
         rig.welcomed.cancel()
-        assert isinstance(rig.error(), CancelledError)
 
-    def test_no_such_interface(self, rig: Rig) -> None:
-        """An address that the system does not take is not reached, whoever says so, and when."""
-        rig.endpoint.refuse(socket.gaierror(-2, "Name or service not known"))
-        rig.clock.advance(0.1)
+    @pytest.mark.parametrize(
+        ("why", "sentence"),
+        [
+            (
+                ConnectError(111, "111: Connection refused"),
+                "an error occurred while connecting, 111",
+            ),
+            (DNSLookupError("no results for hostname lookup: central"), "dns lookup failed"),
+            (TCPTimedOutError(), "tcp connection timed out"),
+            (socket.gaierror(-2, "Name or service not known"), "name or service not known"),
+            (OSError(101, "Network is unreachable"), "network is unreachable"),
+        ],
+    )
+    def test_not_reached(self, why: Exception, sentence: str, rig: Rig) -> None:
+        """Whatever the system says, in words that fit into the log."""
+        rig.endpoint.refuse(why)
+        error = rig.error()
+
+        assert isinstance(error, NotReached)
+        assert sentence in str(error)
+        assert ":" not in str(error)
+
+    def test_endpoint_raises(self, rig: Rig) -> None:
+        """Also if it says so at once."""
+        rig.welcomed.cancel()
+        rig.failures.clear()
         rig.endpoint.raises = OSError(22, "Invalid argument")
-        rig.endpoint.refuse(OSError(101, "Network is unreachable"))
-        rig.clock.advance(0.2)
+        rig.try_once(0)
 
-        lines = rig.log.told("connect")
-        assert all("result: in_progress" in line for line in lines)
-        reasons = ["name or service not known", "network is unreachable", "invalid argument"]
-        assert [line.rpartition("] ")[2] for line in lines] == reasons
-        rig.welcomed.cancel()
+        assert str(rig.error()) == "[errno 22] invalid argument"
 
-    @pytest.mark.parametrize("code", ["0a", "10", "09"])
+    @pytest.mark.parametrize("code", ["09", "0a", "0b", "10"])
     def test_come_back_later(self, code: str, rig: Rig) -> None:
-        """A central that is full, stopping or closing a draw is asked again."""
+        """A central that is full, stopping, closing a draw or without room may be asked again."""
         connection = rig.endpoint.accept()
         connection.say(frame("24", code, b"later"))
-        assert not connection.transport.connected
-        rig.clock.advance(0.1)
-        rig.endpoint.accept().say(WELCOME)
+        failure = rig.error()
 
-        assert rig.log.told("connect")[0].endswith("error: later")
-        assert len(rig.results) == 1
+        assert isinstance(failure, NotReached)
+        assert (failure.code, str(failure)) == (Code(int(code, 16)), "later")
+        assert not connection.transport.connected
 
     @pytest.mark.parametrize("code", ["01", "04", "0e", "0f"])
     def test_refused(self, code: str, rig: Rig) -> None:
         """Other refusals are for good."""
         connection = rig.endpoint.accept()
-        connection.say(frame("24", code, b"not you"))
+        connection.say(error(code, b"not you"))
 
         assert isinstance(rig.error(), Refusal)
         assert not connection.transport.connected
 
     @pytest.mark.parametrize(
-        ("data", "kind"),
+        ("data", "code"),
         [
-            (b"SSH-2.0", RemoteProtocolError),
-            (frame("20", "00000003 01 00 0000000000000005 00000000 2000 0000003c"), Refusal),
-            (frame("20", "00000003 01 01 0000000000000000 00000000 2000 0000003c"), Refusal),
-            (
-                frame("20", "00000003 01 00 0000000000000000 00000000 1fff 0000003c"),
-                RemoteProtocolError,
-            ),
+            (b"SSH-2.0", Code.PROTO),
+            (ENDED_0, Code.STATE),
+            (frame("20", "00000003 01 00 0000000000000000 00000000 1fff 0000003c"), Code.SIZE),
         ],
     )
-    def test_impossible_welcome(self, data: bytes, kind: type, rig: Rig) -> None:
+    def test_impossible_welcome(self, data: bytes, code: Code, rig: Rig) -> None:
         """Something that is no central, or a welcome that we cannot follow."""
         connection = rig.endpoint.accept()
         connection.say(data)
+        failure = rig.error()
 
-        assert isinstance(rig.error(), kind)
+        assert isinstance(failure, RemoteProtocolError)
+        assert failure.code is code
         assert not connection.transport.connected
+
+    def test_other_draw(self) -> None:
+        """A central that answers for another draw than the one that was asked for."""
+        rig = Rig(5)
+        rig.endpoint.accept().say(WELCOME)
+
+        assert str(rig.error()) == "draw 5 was asked for, the central answers for draw 3"
 
     def test_cut_before_the_welcome(self, rig: Rig) -> None:
         """A central that goes away may come back."""
         rig.endpoint.accept().cut(ConnectionDone())
-        assert "cut off before the welcome" in rig.log.lines[0]
-        rig.clock.advance(0.1)
-        assert rig.endpoint.attempts
-        rig.welcomed.cancel()
+        error = rig.error()
 
-        assert isinstance(rig.error(), CancelledError)
+        assert isinstance(error, NotReached)
+        assert str(error).startswith("was cut off before the welcome, ")
 
     def test_no_connection_in_time(self, rig: Rig) -> None:
         """An attempt to connect takes 30 seconds at most."""

@@ -11,12 +11,22 @@ from agency_rig import (
     ENDED_0,
     HELLO_7,
     NONCE,
+    OPEN_DRAW,
     RECEIVED_0,
     ROW,
+    STORAGE,
     WELCOME,
+    ListedFile,
     ack,
     batch_frame,
+    end,
+    error,
+    file_batch,
     frame,
+    hello,
+    received,
+    refused,
+    welcome,
     winners,
 )
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,20 +36,31 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
+from lottery.agency.bets_file import unguarded
 from lottery.agency.client import AgencyClient
-from lottery.agency.failures import BadOutput, ConnectionCut, Refusal
+from lottery.agency.failures import BadOutput, ComeBack, ConnectionCut, Refusal, SendAgain
 from lottery.agency.reader import FileBatch
+from lottery.agency.upload import Upload
 from lottery.errors import Code, LocalProtocolError, LotteryError, RemoteProtocolError
 
 
 class Rig:
     """A client on a transport, with what it told."""
 
-    def __init__(self, window: int = 2) -> None:
+    def __init__(self, winners: Callable[[bytes], None] | None = None) -> None:
         self.winners: list[bytes] = []
         self.transport = StringTransport()
-        self.client = AgencyClient(window, self.winners.append)
+        self.file = ListedFile()
+        self.upload = Upload("bets.csv", self.file)  # type: ignore[arg-type]
+        self.client = AgencyClient(self.upload, 2, winners or self.winners.append)
         self.client.makeConnection(self.transport)
+
+    def send(self, *batches: FileBatch) -> None:
+        """Send these batches, or those that are to be sent again."""
+        self.file.batches += batches
+        for _ in range(len(batches) or len(self.file.batches)):
+            Deferred.fromCoroutine(self.upload.fill(unguarded))
+            self.client.send()
 
     def said(self) -> bytes:
         """What was written since the last time."""
@@ -53,7 +74,7 @@ class Rig:
 
     def welcomed(self) -> None:
         """Get over the start."""
-        self.client.hello(7)
+        self.client.hello(7, 0)
         self.hear(WELCOME)
         self.said()
 
@@ -61,7 +82,7 @@ class Rig:
         """Get to where only the winners are missing."""
         self.welcomed()
         if rows:
-            self.client.send(FileBatch(ROW * rows, list(range(1, rows + 1))))
+            self.send(file_batch(ROW * rows))
         self.client.end(NONCE)
         self.hear(ack(rows, ended=True))
         self.said()
@@ -100,42 +121,42 @@ class TestConversation:
     def test_whole_exchange(self, rig: Rig) -> None:
         """From HELLO to RECEIVED, each frame to the byte, each batch in one write."""
         client = rig.client
-        client.hello(7)
+        client.hello(7, 0)
         assert rig.said() == HELLO_7
         rig.hear(WELCOME)
         assert client.welcome is not None
         assert client.welcome.draw == 3
-        client.send(FileBatch(ROW * 2, [1, 2]))
-        client.send(FileBatch(ROW, [3]))
+        rig.send(FileBatch(ROW * 2, [1, 2]))
+        rig.send(FileBatch(ROW, [3]))
         assert rig.said() == batch_frame(0, ROW * 2) + batch_frame(2, ROW)
         rig.hear(ack(2))
-        assert client.acknowledged == 2
+        assert rig.upload.acknowledged == 2
         client.end(NONCE)
-        assert rig.said() == frame("12", "0000000000000003", NONCE)
+        assert rig.said() == end(3)
         rig.hear(ack(3))
-        assert not client.ended
+        assert not rig.upload.ended
         rig.hear(ack(3, ended=True))
-        assert client.ended
+        assert rig.upload.ended
         rig.hear(winners(2, 0, ROW))
         assert not client.all_told
         rig.hear(winners(2, 1, ROW))
         assert client.all_told
         assert rig.winners == [ROW, ROW]
         client.received()
-        assert rig.said() == frame("13", "00000003 0000000000000002")
+        assert rig.said() == received(2)
 
     def test_one_write_for_a_batch(self, rig: Rig) -> None:
         """A batch leaves in one piece."""
         rig.welcomed()
         writes: list[bytes] = []
         rig.transport.write = writes.append
-        rig.client.send(FileBatch(ROW, [1]))
+        rig.send(FileBatch(ROW, [1]))
 
         assert writes == [batch_frame(0, ROW)]
 
     def test_byte_by_byte(self, rig: Rig) -> None:
         """Answers may arrive in any pieces."""
-        rig.client.hello(7)
+        rig.client.hello(7, 0)
         for byte in WELCOME:
             rig.hear(bytes([byte]))
         rig.client.end(NONCE)
@@ -176,7 +197,7 @@ class TestFlowControl:
         rig.welcomed()
         for line in (1, 2):
             assert rig.client.has_room
-            rig.client.send(FileBatch(ROW, [line]))
+            rig.send(FileBatch(ROW, [line]))
         assert not rig.client.has_room
         waiting = rig.waiting(lambda: rig.client.has_room)
         assert not waiting.called
@@ -221,9 +242,9 @@ class TestBroken:
     def test_protocol_broken(self, data: bytes, code: Code, rig: Rig) -> None:
         """What the central must not say ends it, with the right blame."""
         rig.welcomed()
-        rig.client.send(FileBatch(ROW * 2, [1, 2]))
-        rig.client.send(FileBatch(ROW, [3]))
-        waiting = rig.waiting(lambda: rig.client.ended)
+        rig.send(FileBatch(ROW * 2, [1, 2]))
+        rig.send(FileBatch(ROW, [3]))
+        waiting = rig.waiting(lambda: rig.upload.ended)
         rig.hear(data)
         error = _failure(waiting)
 
@@ -275,7 +296,7 @@ class TestBroken:
     def test_end_acknowledged_too_low(self, rig: Rig) -> None:
         """An END is not acknowledged before all its bets are."""
         rig.welcomed()
-        rig.client.send(FileBatch(ROW, [1]))
+        rig.send(FileBatch(ROW, [1]))
         rig.client.end(NONCE)
         rig.hear(ack(0, ended=True))
 
@@ -284,39 +305,62 @@ class TestBroken:
     def test_refused_batch(self, rig: Rig) -> None:
         """A refusal names the line of the file, though rows were left out before it."""
         rig.welcomed()
-        rig.client.send(FileBatch(ROW * 2, [1, 2]))
-        rig.client.send(FileBatch(ROW * 2, [5, 9]))
+        rig.send(FileBatch(ROW * 2, [1, 2]))
+        rig.send(FileBatch(ROW * 2, [5, 9]))
         rig.hear(ack(2), frame("22", "08 00 0000000000000002 0002 04", b"must be a day"))
         error = _broken(rig)
 
         assert isinstance(error, Refusal)
-        assert (error.code, error.again, error.expected) == (Code.FIELD, False, 2)
+        assert error.code is Code.FIELD
         assert (error.line, error.field, str(error)) == (9, 4, "must be a day")
 
     @pytest.mark.parametrize("place", ["0000000000000000 0003", "0000000000000001 0001"])
     def test_refusal_of_no_line(self, place: str, rig: Rig) -> None:
         """A refusal of something that we did not send names no line."""
         rig.welcomed()
-        rig.client.send(FileBatch(ROW * 2, [1, 2]))
-        rig.hear(frame("22", "0b 01", place, "00", b"no room"))
+        rig.send(file_batch(ROW * 2))
+        rig.hear(frame("22", "0b 00", place, "00", b"no room"))
         error = _broken(rig)
 
         assert isinstance(error, Refusal)
-        assert (error.again, error.line) == (True, 0)
+        assert error.line == 0
 
-    def test_error(self, rig: Rig) -> None:
-        """An ERROR may come at once."""
-        rig.client.hello(7)
+    @pytest.mark.parametrize("code", ["01", "04", "05", "06", "0c", "0d", "0e", "0f"])
+    def test_error(self, code: str, rig: Rig) -> None:
+        """An ERROR may come at once, and is mostly for good."""
+        rig.client.hello(7, 0)
         waiting = rig.waiting(lambda: rig.client.welcome is not None)
-        rig.hear(frame("24", "0a", b"all places are taken"))
-        error = _failure(waiting)
+        rig.hear(error(code, b"not you"))
+        failure = _failure(waiting)
 
-        assert isinstance(error, Refusal)
-        assert (error.code, error.sentence) == (Code.FULL, "all places are taken")
+        assert isinstance(failure, Refusal)
+        assert (failure.code, failure.sentence) == (Code(int(code, 16)), "not you")
+
+    @pytest.mark.parametrize("code", ["09", "0a", "0b", "10"])
+    @pytest.mark.parametrize("late", [False, True])
+    def test_come_back(self, code: str, late: bool, rig: Rig) -> None:
+        """Some ERRORs ask to come again, whenever they are said."""
+        if late:
+            rig.ended(rows=1)
+        else:
+            rig.client.hello(7, 0)
+        rig.hear(error(code, b"not now"))
+        failure = _broken(rig)
+
+        assert isinstance(failure, ComeBack)
+        assert (failure.code, str(failure)) == (Code(int(code, 16)), "not now")
+
+    def test_storage_for_good(self, rig: Rig) -> None:
+        """In a REFUSED the flag counts, not the code."""
+        rig.welcomed()
+        rig.send(file_batch(ROW))
+        rig.hear(refused(STORAGE, 0, again=False))
+
+        assert isinstance(_broken(rig), Refusal)
 
     def test_first_cause_counts(self, rig: Rig) -> None:
         """That the connection ends after an ERROR is no news."""
-        rig.client.hello(7)
+        rig.client.hello(7, 0)
         rig.hear(frame("24", "01", b"no"))
         rig.hear(WELCOME)
         rig.lose()
@@ -327,7 +371,7 @@ class TestBroken:
     def test_cut(self, rig: Rig) -> None:
         """A connection that ends is an end, however it ends."""
         rig.welcomed()
-        waiting = rig.waiting(lambda: rig.client.ended)
+        waiting = rig.waiting(lambda: rig.upload.ended)
         rig.lose(ConnectionLost("connection reset by peer"))
         error = _failure(waiting)
 
@@ -341,14 +385,168 @@ class TestBroken:
         def refuse(_: bytes) -> None:
             raise BadOutput(path, "no space left on device")
 
-        rig = Rig()
+        rig = Rig(refuse)
         path = Path("winners.csv")
-        rig.client = AgencyClient(1, refuse)
-        rig.client.makeConnection(StringTransport())
         rig.ended(rows=1)
         rig.hear(winners(1, 0, ROW))
 
         assert isinstance(_broken(rig), BadOutput)
+
+
+class TestComingBack:
+    """What is said and heard in a session that is not the first."""
+
+    def test_hello(self, rig: Rig) -> None:
+        """A HELLO names the draw, and the highest index that was acknowledged."""
+        rig.upload.acknowledged = 5
+        rig.client.hello(7, 3)
+
+        assert rig.said() == hello(3, 5)
+
+    def test_hello_to_the_open_draw(self, rig: Rig) -> None:
+        """So can any draw that takes bets."""
+        rig.client.hello(7, OPEN_DRAW)
+
+        assert rig.said() == frame("10", "01 00000007 ffffffff 0000000000000000")
+
+    def test_ended_before(self, rig: Rig) -> None:
+        """After a WELCOME of an agency that has ended only winners are to come."""
+        rig.client.hello(7, 0)
+        rig.hear(welcome(ROW * 2, ended=True))
+        rig.hear(winners(1, 0, ROW))
+        assert rig.client.all_told
+        with pytest.raises(LocalProtocolError):
+            rig.client.end(NONCE)
+        rig.said()
+        rig.client.received()
+
+        assert rig.said() == received(1)
+
+    def test_acknowledged_again(self, rig: Rig) -> None:
+        """That the END is stored may be said again."""
+        rig.client.hello(7, 0)
+        rig.hear(welcome(ROW * 2, ended=True), ack(2, ended=True), winners(0, 0, b""))
+
+        assert rig.client.all_told
+
+    def test_less_than_acknowledged(self, rig: Rig) -> None:
+        """A central that has lost bets is not gone on with."""
+        rig.upload.acknowledged = 5
+        rig.client.hello(7, 3)
+        rig.hear(welcome(ROW * 4))
+        error = _broken(rig)
+
+        assert isinstance(error, RemoteProtocolError)
+        assert error.code is Code.SEQ
+        assert rig.client.welcome is None
+
+
+class TestSendAgain:
+    """REFUSED with ``again``: the session goes on."""
+
+    def _sent(self, rig: Rig) -> None:
+        rig.welcomed()
+        rig.send(file_batch(ROW * 2), file_batch(ROW, 3))
+        rig.said()
+
+    def test_once(self, rig: Rig) -> None:
+        """Whoever waits is told, once; then the same frames leave again."""
+        self._sent(rig)
+        waiting = rig.waiting(lambda: False)
+        rig.hear(refused(STORAGE, 0))
+        error = _failure(waiting)
+        assert isinstance(error, SendAgain)
+        assert (error.code, str(error)) == (Code.STORAGE, "no room")
+        assert rig.client.has_room
+        assert rig.waiting(lambda: rig.client.has_room).called
+        rig.send()
+
+        assert rig.said() == batch_frame(0, ROW * 2) + batch_frame(2, ROW)
+
+    def test_told_later(self, rig: Rig) -> None:
+        """Whoever waits only later is told then, though its condition holds."""
+        self._sent(rig)
+        rig.hear(ack(2), refused(STORAGE, 2))
+        assert isinstance(_failure(rig.waiting(lambda: True)), SendAgain)
+        assert rig.upload.acknowledged == 2
+
+    def test_refusal_acknowledges(self, rig: Rig) -> None:
+        """What is below the expected index is stored."""
+        self._sent(rig)
+        rig.hear(refused(STORAGE, 2))
+
+        assert rig.upload.acknowledged == 2
+
+    def test_end_too(self, rig: Rig) -> None:
+        """The END that was said behind the batch has to be said again."""
+        self._sent(rig)
+        rig.client.end(NONCE)
+        rig.hear(ack(2), refused(STORAGE, 2))
+        assert isinstance(_broken(rig), SendAgain)
+        rig.said()
+        Deferred.fromCoroutine(rig.upload.fill(unguarded))
+        rig.client.send()
+        rig.client.end(NONCE)
+        assert rig.said() == batch_frame(2, ROW) + end(3)
+        rig.hear(ack(3, ended=True))
+
+        assert rig.upload.ended
+
+    def test_only_the_end(self, rig: Rig) -> None:
+        """If all batches are stored it comes alone."""
+        self._sent(rig)
+        rig.client.end(NONCE)
+        rig.hear(ack(3), refused(STORAGE, 3))
+        assert isinstance(_broken(rig), SendAgain)
+        rig.said()
+        rig.client.end(NONCE)
+
+        assert rig.said() == end(3)
+
+    def test_end_that_was_not_said_again(self, rig: Rig) -> None:
+        """An END that was refused is not acknowledged."""
+        rig.welcomed()
+        rig.client.end(NONCE)
+        rig.hear(refused(STORAGE, 0))
+        assert isinstance(_broken(rig), SendAgain)
+        rig.hear(ENDED_0)
+
+        assert isinstance(_broken(rig), RemoteProtocolError)
+
+    def test_error_behind_it(self, rig: Rig) -> None:
+        """What ends the conversation goes before what goes on with it."""
+        self._sent(rig)
+        rig.hear(refused(STORAGE, 0), error("10", b"stopping"))
+
+        assert isinstance(_broken(rig), ComeBack)
+
+    def test_stops_other_waiting(self, rig: Rig) -> None:
+        """Also whoever waits for something else, such as bytes of a silent pipe."""
+        self._sent(rig)
+        other: Deferred[None] = Deferred()
+        waiting = Deferred.fromCoroutine(rig.client.unless_broken(other))
+        rig.hear(refused(STORAGE, 0))
+
+        assert isinstance(_failure(waiting), SendAgain)
+        assert other.called
+
+    @pytest.mark.parametrize("expected", [1, 4])
+    def test_impossible_index(self, expected: int, rig: Rig) -> None:
+        """The expected index is the border of a batch that was sent."""
+        self._sent(rig)
+        rig.hear(refused(STORAGE, expected))
+
+        assert isinstance(_broken(rig), RemoteProtocolError)
+
+    @pytest.mark.parametrize("ended", [False, True])
+    def test_nothing_was_sent(self, ended: bool, rig: Rig) -> None:
+        """What was not sent, or is stored, can not be sent again."""
+        rig.client.hello(7, 0)
+        rig.hear(welcome(ROW * 2, ended=ended), refused(STORAGE, 2))
+        error = _broken(rig)
+
+        assert isinstance(error, RemoteProtocolError)
+        assert error.code is Code.STATE
 
 
 class TestWaiting:
@@ -367,7 +565,7 @@ class TestWaiting:
         assert isinstance(_failure(waiting), CancelledError)
         rig.client.end(NONCE)
         rig.hear(ENDED_0)
-        assert rig.client.ended
+        assert rig.upload.ended
 
     def test_something_else(self, rig: Rig) -> None:
         """Something else is waited for, and what happens meanwhile does not disturb it."""
@@ -399,6 +597,28 @@ class TestWaiting:
 
 class TestClosing:
     """The end of a connection."""
+
+    @pytest.mark.parametrize("why", [ConnectionDone(), ConnectionLost("reset")])
+    def test_the_central_closes(self, why: Exception, rig: Rig) -> None:
+        """It may be the first to close, in whatever way."""
+        left = rig.client.left()
+        assert not left.called
+        rig.lose(why)
+        assert left.called
+
+        assert rig.client.left().called
+
+    def test_the_central_does_not_close(self, rig: Rig) -> None:
+        """Who does not wait any more has not closed it."""
+        left = rig.client.left()
+        left.cancel()
+        assert isinstance(_failure(left), CancelledError)
+        assert not rig.transport.disconnected
+        closed = rig.client.close()
+        assert rig.transport.disconnecting
+        rig.lose()
+
+        assert closed.called
 
     def test_closes_when_all_is_written(self, rig: Rig) -> None:
         """The transport is asked to close, and is free of its producer."""

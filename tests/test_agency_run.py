@@ -4,97 +4,41 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
 from agency_rig import (
     ENDED_0,
-    HELLO_7,
     NONCE,
     ROW,
+    STORAGE,
     WELCOME,
-    Connection,
-    FakeEndpoint,
-    NotedLog,
+    Errand,
     ack,
     batch_frame,
+    error,
     frame,
+    received,
+    refused,
     winners,
 )
-from test_agency_attempts import settings_of
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost, TCPTimedOutError
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import StringTransport
 
-from lottery.agency.run import DONE, FAILED, AgencyRun
-from lottery.agency.source import open_source
+from lottery.agency.run import DONE, FAILED
 
 FAR = b"Ana,Gil,1,2999-01-01,7\n"
 
 
-class Rig:
-    """An errand, and all that is around it."""
-
-    def __init__(self, directory: Path, bets: bytes | None, **changes: object) -> None:
-        self.settings = settings_of(directory, **changes)
-        if bets is not None:
-            self.settings.input.write_bytes(bets)
-        self.directory = directory
-        self.reactor = MemoryReactorClock()
-        self.endpoint = FakeEndpoint()
-        self.log = NotedLog(self.settings.log_level)
-        self.statuses: list[int] = []
-        errand = AgencyRun(
-            self.settings,
-            self.endpoint,
-            self.reactor,
-            self.log.log,
-            open_input=lambda: open_source(self.settings.input, self.reactor, self.reactor),
-            today=date(2026, 1, 1),
-            random_bytes=lambda count: NONCE[:count],
-            jitter=lambda: 0.0,
-        )
-        self.running = Deferred.fromCoroutine(errand.run())
-        self.running.addCallback(self.statuses.append)
-        self.read()
-
-    def welcomed(self, transport: StringTransport | None = None) -> Connection:
-        """Get over the start, and read the rest of the file."""
-        connection = self.endpoint.accept(transport)
-        assert connection.said() == HELLO_7
-        connection.say(WELCOME)
-        self.read()
-        return connection
-
-    def read(self) -> None:
-        """Give the file its turns of the reactor."""
-        for _ in range(5):
-            self.reactor.advance(0)
-
-    def status(self) -> int:
-        """The exit status; by then nothing is left behind but the results."""
-        (status,) = self.statuses
-        assert self.reactor.getDelayedCalls() == []
-        assert self.reactor.getReaders() == []
-        assert [name for name in os.listdir(self.directory) if name.startswith(".")] == []
-        return status
-
-    @property
-    def output(self) -> bytes:
-        """The results."""
-        return self.settings.output.read_bytes()
-
-
-Start = Callable[..., Rig]
+Start = Callable[..., Errand]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
     """Start an errand for a file with these bytes."""
 
-    def start(bets: bytes | None, **changes: object) -> Rig:
-        return Rig(tmp_path, bets, **changes)
+    def start(bets: bytes | None, **changes: object) -> Errand:
+        return Errand(tmp_path, bets, **changes)
 
     return start
 
@@ -112,10 +56,12 @@ class TestDone:
         connection.say(ack(2), ack(3), ack(3, ended=True))
         assert not rig.settings.output.exists()
         connection.say(winners(2, 0, ROW), winners(2, 1, ROW))
+        assert rig.output == ROW * 2
+        assert connection.said() == received(2)
+        assert rig.statuses == []
+        connection.cut()
 
         assert rig.status() == DONE
-        assert rig.output == ROW * 2
-        assert connection.said() == frame("13", "00000003 0000000000000002")
         config, *others = rig.log.lines
         assert config.startswith(
             "action: config | result: success | client_id: 7 | server_host: central "
@@ -138,6 +84,7 @@ class TestDone:
         connection = rig.welcomed()
         assert connection.said() == frame("12", "0000000000000000", NONCE)
         connection.say(ENDED_0, winners(0, 0, b""))
+        connection.cut()
 
         assert rig.status() == DONE
         assert rig.output == b""
@@ -181,19 +128,45 @@ class TestDone:
         connection = rig.welcomed()
         assert connection.said().startswith(batch_frame(0, ROW))
         connection.say(ack(1, ended=True), winners(0, 0, b""))
+        connection.cut()
 
         assert rig.status() == DONE
 
-    def test_peer_does_not_close(self, start: Start) -> None:
-        """With the results on disk a peer that does not close is left alone."""
+    def test_central_does_not_close(self, start: Start) -> None:
+        """The central may close first, but not for ever: the results are on disk."""
+        rig = start(b"")
+        connection = rig.welcomed()
+        connection.say(ENDED_0, winners(0, 0, b""))
+        rig.reactor.advance(1.9)
+        assert connection.transport.connected
+        rig.reactor.advance(0.1)
+
+        assert rig.status() == DONE
+        assert not connection.transport.connected
+
+    def test_central_does_not_even_read(self, start: Start) -> None:
+        """What was said last has two more seconds to leave."""
         rig = start(b"")
         connection = rig.welcomed(StringTransport())
         connection.say(ENDED_0, winners(0, 0, b""))
+        rig.reactor.advance(2)
+        assert connection.transport.disconnecting
         assert rig.statuses == []
         rig.reactor.advance(2)
 
         assert rig.status() == DONE
         assert connection.transport.disconnected
+
+    def test_reset_after_the_results(self, start: Start) -> None:
+        """However the connection ends then, the errand has ended well."""
+        rig = start(b"")
+        connection = rig.welcomed()
+        connection.say(ENDED_0, winners(0, 0, b""))
+        connection.cut(ConnectionLost("connection reset by peer"))
+
+        assert rig.status() == DONE
+        assert rig.log.lines[-1].startswith("action: consulta_ganadores | result: success")
+        assert not rig.endpoint.attempts
 
 
 class TestStopped:
@@ -210,9 +183,13 @@ class TestStopped:
             lambda rig: rig.welcomed().say(ack(2)),
             lambda rig: rig.welcomed().say(ack(3, ended=True)),
             lambda rig: rig.welcomed().say(ack(3, ended=True), winners(2, 0, ROW)),
+            lambda rig: rig.welcomed().cut(),
+            lambda rig: rig.welcomed().say(error(STORAGE)),
+            lambda rig: rig.welcomed().say(refused(STORAGE, 0)),
+            lambda rig: rig.welcomed(stored=ROW * 3, ended=True),
         ],
     )
-    def test_at_any_time(self, until: Callable[[Rig], object], start: Start) -> None:
+    def test_at_any_time(self, until: Callable[[Errand], object], start: Start) -> None:
         """Status 0, one line, and nothing left behind."""
         rig = start(ROW * 3)
         until(rig)
@@ -247,7 +224,7 @@ class TestStopped:
 class TestFailed:
     """Errands that end badly: a sentence and status 1."""
 
-    def _last(self, rig: Rig) -> str:
+    def _last(self, rig: Errand) -> str:
         assert rig.status() == FAILED
         assert not rig.settings.output.exists()
         line = rig.log.lines[-1]
@@ -379,19 +356,17 @@ class TestFailed:
             f"| file: {rig.settings.input} | line: 3 | field: birthdate | error: no such day"
         )
 
-    def test_refused_for_now(self, start: Start) -> None:
-        """Going on after a refusal for now is not possible yet, and said to be so."""
-        rig = start(ROW)
-        rig.welcomed().say(frame("22", "0b 01 0000000000000000 0000 00", b"no room"))
-
-        assert "code: STORAGE | error: no room" in self._last(rig)
-
     def test_cut_off(self, start: Start) -> None:
-        """So is going on after the connection was lost."""
-        rig = start(ROW)
+        """A central that is lost and does not come back."""
+        rig = start(ROW, retry_for=0.05)
         rig.welcomed().cut(ConnectionLost("reset"))
+        rig.until_next_attempt()
+        rig.endpoint.refuse(TCPTimedOutError())
 
-        assert self._last(rig).startswith("action: session | result: fail | client_id: 7 | error:")
+        assert self._last(rig).startswith("action: connect | result: fail | client_id: 7 | ")
+        first, *others = (line for line in rig.log.lines if "in_progress" in line)
+        assert others == []
+        assert first.startswith("action: session | result: in_progress | client_id: 7 | error: ")
 
     def test_cut_off_while_a_pipe_is_silent(self, tmp_path: Path, start: Start) -> None:
         """The end of the connection is noticed while bytes are waited for."""
@@ -426,6 +401,7 @@ class TestSkipping:
         connection = rig.welcomed()
         assert connection.said().startswith(batch_frame(0, ROW * 2))
         connection.say(ack(2, ended=True), winners(0, 0, b""))
+        connection.cut()
 
         assert rig.status() == DONE
         first, second = rig.log.told("skip_row")
@@ -439,6 +415,7 @@ class TestSkipping:
         rig = start(ROW + FAR * 1000, skip_bad=True)
         connection = rig.welcomed()
         connection.say(ack(1, ended=True), winners(0, 0, b""))
+        connection.cut()
 
         assert rig.status() == DONE
         assert len(rig.log.told("skip_row")) == 20

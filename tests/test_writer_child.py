@@ -5,324 +5,454 @@ from __future__ import annotations
 import errno
 import os
 import re
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from threading import Thread
+from typing import cast
 
 import pytest
 from fakes import TODAY
 from hypothesis import given
 from hypothesis import strategies as st
+from writer_orders import (
+    ANA,
+    BAD,
+    BO,
+    EVE,
+    again,
+    classic,
+    classic_end,
+    classic_opening,
+    close,
+    closed,
+    crc_of_rows,
+    end,
+    end_record,
+    ended,
+    held,
+    lines,
+    opening,
+    record,
+    stored,
+    taken,
+)
 
 import lottery.writer.child as child_module
 from lottery.errors import Code
-from lottery.ledger.segment import Kind, Records, Segment
-from lottery.ledger.segment import pack as pack_record
-from lottery.writer.child import GROUP_BYTES, Desk, serve
+from lottery.ledger.segment import (
+    Kind,
+    NoRoom,
+    Records,
+    Segment,
+    pack_close,
+    pack_head,
+)
+from lottery.writer.child import RETRY_SECONDS, CannotGoOn, Clerk, SegmentPlan, serve
 from lottery.writer.pipe import (
-    HEADER_BYTES,
     Answer,
     Exit,
-    Order,
     PipeReader,
     PipeRecord,
-    Refusal,
+    crc_of,
     pack,
-    pack_open,
     refusal_of,
+    stored_of,
 )
 
-ANA = "Ana,Gil,1,2000-01-01,7"
-BO = "Bo,Paz,02,1999-12-31,0042"
-EVE = "Evë,Ñu,3,1900-01-01,0"
-NONCE = bytes(range(32))
+HEAD = pack_head(7, 3)
+PLAN = SegmentPlan("segment-0003.log", 7, 3, 4096)
 
 
-def opening(session: int, agency: int, next_index: int = 0) -> bytes:
-    """The order that begins a session."""
-    return pack_open(session, agency, next_index)
+def closed_segment(records: bytes) -> bytes:
+    """A segment with these records, of a writer that has ended well."""
+    return HEAD + records + pack_close(len(HEAD + records))
 
 
-def lines(session: int, first: int, *rows: str) -> bytes:
-    """A batch of lottery/1."""
-    return pack(Order.ROWS, session, first, len(rows), "".join(f"{r}\n" for r in rows).encode())
+class Paper:
+    """A segment in memory, on a disk that may lack room.
+
+    :ivar room: whether there is some; without it, also none can be made.
+    :ivar made: with what it was asked for.
+    :ivar steps: what was done with it.
+    :ivar written: what is in it.
+    :ivar failures: what a step raises, once.
+    """
+
+    def __init__(self, room: bool = True) -> None:
+        self.room = room
+        self.made: list[tuple[object, ...]] = []
+        self.steps: list[str] = []
+        self.written = b""
+        self.flushed = 0
+        self.failures: dict[str, OSError] = {}
+
+    def make(self, *plan: object) -> Segment:
+        self.made.append(plan)
+        self._step("make", needs_room=True)
+        return cast(Segment, self)
+
+    def append(self, data: bytes) -> None:
+        self._step("append", needs_room=True)
+        self.written += data
+
+    def flush(self) -> None:
+        self._step("flush")
+        self.flushed = len(self.written)
+
+    def close(self) -> None:
+        self._step("close")
+
+    def _step(self, name: str, needs_room: bool = False) -> None:
+        self.steps.append(name)
+        if name in self.failures:
+            raise self.failures.pop(name)
+        if needs_room and not self.room:
+            raise NoRoom(errno.ENOSPC, "no room")
 
 
-def classic(session: int, *rows: str) -> bytes:
-    """A batch of the classic dialect."""
-    return pack(Order.CLASSIC, session, body="".join(f"{row}," for row in rows).encode())
+def clerk_with(paper: Paper) -> Clerk:
+    """A clerk that writes on this paper."""
+    return Clerk(PLAN, lambda: TODAY, paper.make)
 
 
-def end(session: int, total: int, nonce: bytes = NONCE) -> bytes:
-    """An END of lottery/1."""
-    return pack(Order.END, session, total, 1, nonce)
+def said(clerk: Clerk, data: bytes = b"") -> list[PipeRecord]:
+    """Let a clerk do a group of work: its answers."""
+    return PipeReader().feed(clerk.work(data))
 
 
-def record(agency: int, first: int, *rows: str, flushed: int = 0) -> bytes:
-    """What a batch becomes in the segment."""
-    body = "".join(f"{agency},{row}\n" for row in rows).encode()
-    return pack_record(Kind.ROWS, agency, first, len(rows), body, flushed)
+# The clerk.
 
 
-def stored(session: int, next_index: int, *bets: int) -> PipeRecord:
-    """The answer to batches."""
-    body = b"".join(each.to_bytes(2, "big") for each in bets)
-    return PipeRecord(Answer.STORED, session, next_index, len(bets), body)
+def test_segment_is_made_first_of_all() -> None:
+    """As planned, before there are any orders."""
+    paper = Paper()
+    clerk_with(paper)
+    assert paper.made == [tuple(PLAN)]
+    assert paper.steps == ["make"]
 
 
-def ended(session: int, total: int) -> PipeRecord:
-    """The answer to an END."""
-    return PipeRecord(Answer.ENDED, session, total, 0, b"")
+def test_group_is_stored_then_answered() -> None:
+    """One write and one flush for all of it; the next records know how far that was."""
+    paper = Paper()
+    clerk = clerk_with(paper)
+    start = opening(1, 5) + opening(2, 6) + lines(1, 0, ANA) + lines(2, 0, BO)
+    assert said(clerk, start) == [
+        stored(1, 1, crc_of_rows(ANA), 1),
+        stored(2, 1, crc_of_rows(BO), 1),
+        taken(len(start)),
+    ]
+    assert paper.steps == ["make", "append", "flush"]
+    said(clerk, lines(1, 1, EVE))
+    first = record(5, 0, ANA) + record(6, 0, BO)
+    assert paper.written == first + record(5, 1, EVE, flushed=len(first))
+    clerk.end()
+    assert paper.steps[3:] == ["append", "flush", "close"]
 
 
-def taken(place: int) -> PipeRecord:
-    """The last answer of a group."""
-    return PipeRecord(Answer.TAKEN, 0, place, 0, b"")
+def test_orders_that_are_cut() -> None:
+    """Half an order is not taken yet."""
+    clerk = clerk_with(Paper())
+    start, batch = opening(1, 5), lines(1, 0, ANA)
+    assert said(clerk, start + batch[:7]) == [taken(len(start))]
+    assert said(clerk, batch[7:]) == [stored(1, 1, crc_of_rows(ANA), 1), taken(len(start + batch))]
 
 
-def asked(desk: Desk, *orders: bytes, flushed: int = 0) -> tuple[bytes, list[PipeRecord]]:
-    """Let a desk take a group: what it wants to have stored, and its answers."""
-    records, answers = desk.take(PipeReader().feed(b"".join(orders)), flushed, TODAY)
-    return records, PipeReader().feed(answers)
+def test_no_room_for_a_group() -> None:
+    """Each session is told in its own way; what is held counts as not taken until it is stored."""
+    paper = Paper()
+    clerk = clerk_with(paper)
+    start = opening(1, 5) + classic_opening(2, 6)
+    assert said(clerk, start) == [taken(len(start))]
+    paper.room = False
+    bets, kept = lines(1, 0, ANA), classic(2, BO) + classic_end(2)
+    free = len(start + bets)
+    assert said(clerk, bets + kept) == [again(1, 0), held(2), taken(free)]
+    assert clerk.holds
+    assert said(clerk) == [taken(free)]
+    more = lines(1, 1, EVE) + lines(1, 0, ANA)[:9]
+    assert said(clerk, more) == [taken(free + len(more) - 9)]
+    paper.room = True
+    assert said(clerk) == [
+        stored(2, 1, 0, 1),
+        ended(2, 1),
+        taken(free + len(more) - 9 + len(kept)),
+    ]
+    assert not clerk.holds
+    ending = end_record(6, 1, b"", classic=True)
+    assert paper.written == record(6, 0, BO, classic=True) + ending
+    assert "close" not in paper.steps
 
 
-def refusal(desk: Desk, *orders: bytes) -> Refusal:
-    """Let a desk take a group that it refuses, and nothing else."""
-    records, (answer,) = asked(desk, *orders)
-    assert records == b""
-    assert answer.kind == Answer.REFUSED
-    return refusal_of(answer)
+def test_close_of_a_held_session_frees_what_is_held() -> None:
+    """It counts as taken, and there is nothing to be tried again."""
+    paper = Paper()
+    clerk = clerk_with(paper)
+    paper.room = False
+    start = classic_opening(1, 5) + classic(1, ANA)
+    assert said(clerk, start) == [held(1), taken(len(classic_opening(1, 5)))]
+    assert said(clerk, close(1)) == [closed(1, 0), taken(len(start + close(1)))]
+    assert not clerk.holds
 
 
-# The desk.
+def test_no_room_for_the_segment() -> None:
+    """It is made with the first group that has something to store when there is room."""
+    paper = Paper(room=False)
+    clerk = clerk_with(paper)
+    start = opening(1, 5) + lines(1, 0, BAD)
+    assert refusal_of(said(clerk, start)[0]).code is Code.FIELD
+    assert paper.steps == ["make"]
+    assert said(clerk, opening(2, 6) + lines(2, 0, ANA))[0] == again(2, 0)
+    assert paper.steps == ["make", "make"]
+    paper.room = True
+    assert said(clerk, lines(2, 0, ANA))[0] == stored(2, 1, crc_of_rows(ANA), 1)
+    assert said(clerk, lines(2, 1, ANA))[0] == stored(2, 2, crc_of_rows(ANA, ANA), 1)
+    assert paper.steps[2:] == ["make", "append", "flush", "append", "flush"]
+    assert paper.made == [tuple(PLAN)] * 3
 
 
-def test_one_batch() -> None:
-    """Rows get their agency in front; the answer has the next index and the batch's size."""
-    records, answers = asked(Desk(), opening(1, 5), lines(1, 0, ANA, EVE))
-    assert records == record(5, 0, ANA, EVE)
-    assert records[40:] == "5,Ana,Gil,1,2000-01-01,7\n5,Evë,Ñu,3,1900-01-01,0\n".encode()
-    assert answers == [stored(1, 2, 2)]
+def test_segment_that_there_was_never_room_for() -> None:
+    """It is not made at the end, either: nothing is to be in it."""
+    paper = Paper(room=False)
+    clerk = clerk_with(paper)
+    said(clerk, classic_opening(1, 5) + classic(1, ANA))
+    paper.room = True
+    clerk.end()
+    assert paper.steps == ["make", "make"]
 
 
-def test_batches_of_one_session_are_answered_together() -> None:
-    """Each batch is a record of its own, one answer has the sizes of all, in order."""
-    records, answers = asked(
-        Desk(), opening(1, 5, 10), lines(1, 10, ANA), lines(1, 11, BO, EVE), flushed=77
+def test_held_orders_are_dropped_at_the_end() -> None:
+    """They were never acknowledged; the segment ends well."""
+    paper = Paper()
+    clerk = clerk_with(paper)
+    paper.room = False
+    said(clerk, classic_opening(1, 5) + classic(1, ANA))
+    paper.room = True
+    clerk.end()
+    assert paper.steps == ["make", "append", "close"]
+    assert paper.written == b""
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "what"),
+    [
+        ("make", Exit.SEGMENT, "made"),
+        ("append", Exit.DISK, "written"),
+        ("flush", Exit.DISK, "written"),
+        ("close", Exit.DISK, "closed"),
+    ],
+)
+def test_disk_that_fails(step: str, status: Exit, what: str) -> None:
+    """Whatever is not a lack of room is the end, with a status and a reason."""
+    paper = Paper()
+    paper.failures[step] = OSError(errno.EIO, "the disk is gone")
+
+    def live() -> None:
+        clerk = clerk_with(paper)
+        clerk.work(opening(1, 5) + lines(1, 0, ANA))
+        clerk.end()
+
+    with pytest.raises(CannotGoOn) as failure:
+        live()
+    assert failure.value.status is status
+    assert failure.value.sentence == (
+        f"the segment segment-0003.log cannot be {what}, [Errno {errno.EIO}] the disk is gone"
     )
-    assert records == record(5, 10, ANA, flushed=77) + record(5, 11, BO, EVE, flushed=77)
-    assert answers == [stored(1, 13, 1, 2)]
 
 
-def test_answers_of_a_group_hold_only_that_group() -> None:
-    """What one group has answered the next one does not answer again."""
-    desk = Desk()
-    assert asked(desk, opening(1, 5), lines(1, 0, ANA))[1] == [stored(1, 1, 1)]
-    assert asked(desk, lines(1, 1, ANA, BO))[1] == [stored(1, 3, 2)]
-    assert asked(desk) == (b"", [])
+def test_flush_without_room_is_the_end() -> None:
+    """What was written cannot be taken back then: only an append may lack room."""
+    paper = Paper()
+    paper.failures["flush"] = NoRoom(errno.ENOSPC, "no room")
+    with pytest.raises(CannotGoOn) as failure:
+        clerk_with(paper).work(opening(1, 5) + lines(1, 0, ANA))
+    assert failure.value.status is Exit.DISK
 
 
-def test_group_of_several_sessions() -> None:
-    """Sessions are apart, in either dialect; records stand in the order of the orders."""
-    records, answers = asked(
-        Desk(),
-        opening(1, 5),
-        opening(2, 0),
-        lines(1, 0, ANA),
-        classic(2, BO, EVE),
-        lines(1, 1, BO),
-    )
-    assert records == record(5, 0, ANA) + record(0, 0, BO, EVE) + record(5, 1, BO)
-    assert answers == [stored(1, 2, 1, 1), stored(2, 2, 2)]
+def test_segment_that_cannot_be_made_later() -> None:
+    """A lack of room at the start does not make another failure later a smaller one."""
+    paper = Paper(room=False)
+    clerk = clerk_with(paper)
+    paper.failures["make"] = PermissionError(errno.EACCES, "not here")
+    with pytest.raises(CannotGoOn) as failure:
+        clerk.work(opening(1, 5) + lines(1, 0, ANA))
+    assert failure.value.status is Exit.SEGMENT
 
 
-def test_empty_classic_batch() -> None:
-    """It is acknowledged like any other, and stores nothing."""
-    records, answers = asked(Desk(), opening(1, 5), classic(1), classic(1, ANA), classic(1))
-    assert records == record(5, 0, ANA)
-    assert answers == [stored(1, 1, 0, 1, 0)]
+class Agency:
+    """An agency that sends what it has, and does as it is told.
+
+    :ivar queue: what it has said, and what its writer has not read yet.
+    """
+
+    def __init__(self, session: int, is_classic: bool, sizes: list[int], window: int) -> None:
+        self.session = session
+        self.number = 100 + session
+        self.is_classic = is_classic
+        self.batches = [[f"A,B,{session},2000-01-01,{n % 10000}"] * n for n in sizes]
+        self.rows = [row for batch in self.batches for row in batch]
+        self._window = window
+        self._sent = 0  # batches; one more is the END
+        self.acknowledged = 0  # rows
+        self.answered = 0  # batches
+        self.has_ended = self.waits = self.has_left = False
+        self.closed_at: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its writer has said the last word on it."""
+        return self.has_ended or self.closed_at is not None
+
+    def opening(self) -> bytes:
+        start = classic_opening if self.is_classic else opening
+        return start(self.session, self.number)
+
+    def says(self) -> bytes:
+        """Its next order, if it has any and its window lets it."""
+        if self.has_left or self._sent > len(self.batches):
+            return b""
+        if self._sent - self.answered >= self._window:
+            return b""
+        at, self._sent = self._sent, self._sent + 1
+        first = sum(map(len, self.batches[:at]))
+        if at == len(self.batches):
+            return classic_end(self.session) if self.is_classic else end(self.session, first)
+        batch = self.batches[at]
+        if self.is_classic:
+            return classic(self.session, *batch)
+        return lines(self.session, first, *batch)
+
+    def leaves(self) -> bytes:
+        """What its central says when its connection is gone."""
+        if self.has_left or self.has_ended:
+            return b""
+        self.has_left = True
+        return close(self.session)
+
+    def hears(self, answer: PipeRecord) -> None:
+        """Take an answer, be it late."""
+        assert not self.is_over
+        match answer.kind:
+            case Answer.STORED:
+                _, bets = stored_of(answer)
+                sent = [len(batch) for batch in self.batches[self.answered :]]
+                assert list(bets) == sent[: len(bets)]
+                self.answered += len(bets)
+                self.acknowledged += sum(bets)
+                assert answer.place == self.acknowledged
+                self.waits = False
+            case Answer.REFUSED:
+                assert not self.is_classic
+                assert answer == again(self.session, self.acknowledged)
+                self._sent = self.answered
+            case Answer.HELD:
+                assert self.is_classic
+                assert not self.waits
+                self.waits = True
+            case Answer.ENDED:
+                assert answer.place == len(self.rows) == self.acknowledged
+                self.has_ended = True
+            case Answer.CLOSED:
+                assert self.has_left
+                assert answer.place == self.acknowledged
+                self.closed_at = answer.place
 
 
-def test_very_many_empty_batches() -> None:
-    """As many as fit a group are counted without an overflow."""
-    many = GROUP_BYTES // HEADER_BYTES
-    records, answers = asked(Desk(), opening(1, 5), classic(1) * many)
-    assert records == b""
-    assert answers == [stored(1, 0, *[0] * many)]
-
-
-@pytest.mark.parametrize("order", ["little", "big"])
-def test_sizes_are_big_endian(monkeypatch: pytest.MonkeyPatch, order: str) -> None:
-    """They are turned around where the machine has them the other way."""
-    monkeypatch.setattr(child_module, "byteorder", order)
-    _, (answer,) = asked(Desk(), opening(1, 5), lines(1, 0, ANA, BO))
-    sizes = array("H", [2])
-    if order == "little":
-        sizes.byteswap()
-    assert answer.body == sizes.tobytes()
-
-
-def test_end_with_the_right_total() -> None:
-    """An END is a record with the total and the agency's bytes, answered last."""
-    records, answers = asked(
-        Desk(), opening(1, 5), opening(2, 6), lines(1, 0, ANA), end(1, 1), lines(2, 0, BO)
-    )
-    end_record = pack_record(Kind.END, 5, 1, 0, NONCE, 0)
-    assert records == record(5, 0, ANA) + end_record + record(6, 0, BO)
-    assert answers == [stored(1, 1, 1), stored(2, 1, 1), ended(1, 1)]
-
-
-def test_end_of_an_agency_without_bets() -> None:
-    """An agency may have nothing to say but that."""
-    records, answers = asked(Desk(), opening(1, 5), end(1, 0, b""))
-    assert records == pack_record(Kind.END, 5, 0, 0, b"", 0)
-    assert answers == [ended(1, 0)]
-
-
-def test_classic_end_announces_nothing() -> None:
-    """It takes what is stored as the total."""
-    records, answers = asked(
-        Desk(), opening(1, 5), classic(1, ANA, BO), pack(Order.END, 1), flushed=9
-    )
-    assert records == record(5, 0, ANA, BO, flushed=9) + pack_record(Kind.END, 5, 2, 0, b"", 9)
-    assert answers == [stored(1, 2, 2), ended(1, 2)]
-
-
-@pytest.mark.parametrize("total", [0, 1, 3, 2**64 - 1])
-def test_end_with_another_total(total: int) -> None:
-    """An END that announces other bets than are stored is refused, and not stored."""
-    desk = Desk()
-    asked(desk, opening(1, 5), lines(1, 0, ANA, BO))
-    assert refusal(desk, end(1, total), end(1, 2)) == Refusal(
-        Code.TOTALS, False, 2, 0, 0, f"{total} bets are announced, 2 are stored", 0
-    )
-
-
-def test_nothing_follows_an_end() -> None:
-    """What a session hands on behind its END is dropped."""
-    desk = Desk()
-    asked(desk, opening(1, 5), end(1, 0))
-    assert asked(desk, lines(1, 0, ANA), end(1, 0), pack(Order.CLOSE, 1)) == (b"", [])
-
-
-@pytest.mark.parametrize("first", [0, 1, 3, 2**64 - 1])
-def test_batch_out_of_its_place(first: int) -> None:
-    """A batch that does not follow what is stored is refused, with both indices."""
-    desk = Desk()
-    asked(desk, opening(1, 5), lines(1, 0, ANA, BO))
-    assert refusal(desk, lines(1, first, ANA, BO, EVE)) == Refusal(
-        Code.SEQ, False, 2, 0, 0, f"the batch begins with bet {first}, bet 2 is next", 3
-    )
-
-
-def test_bad_row_is_refused_whole() -> None:
-    """Nothing of the batch is stored; the refusal says where and why, and what was refused."""
-    desk = Desk()
-    asked(desk, opening(1, 5, 7))
-    refused = refusal(desk, lines(1, 7, ANA, "Bo,Paz,x,1999-12-31,0042", EVE))
-    assert refused[:5] == (Code.FIELD, False, 7, 2, 3)
-    assert "15" in refused.sentence
-    assert refused.bets == 3
-
-
-def test_count_that_is_wrong() -> None:
-    """A batch whose header announces other rows than it has is refused."""
-    body = f"{ANA}\n{BO}\n".encode()
-    refused = refusal(Desk(), opening(1, 5), pack(Order.ROWS, 1, 0, 3, body))
-    assert refused[:5] == (Code.BATCH, False, 0, 0, 0)
-    assert refused.bets == 2
-
-
-def test_bad_classic_batch() -> None:
-    """The classic dialect has the same rules."""
-    refused = refusal(Desk(), opening(1, 5), classic(1, ANA, "Bo,Paz,2,1999-12-31,10000"))
-    assert refused[:5] == (Code.FIELD, False, 0, 2, 5)
-
-
-def test_day_is_given() -> None:
-    """Who is born on the given day is taken, who is born after it is not."""
-    tomorrow = TODAY.replace(day=TODAY.day + 1)
-    born = lines(1, 0, f"Ana,Gil,1,{tomorrow},7")
-    assert refusal(Desk(), opening(1, 5), born).field == 4
-    orders = PipeReader().feed(opening(1, 5) + born)
-    assert Desk().take(orders, 0, tomorrow)[0] == record(5, 0, f"Ana,Gil,1,{tomorrow},7")
-
-
-def test_refusal_drops_what_follows_of_that_session_only() -> None:
-    """No hole can arise: behind a refused batch none is stored, whatever its index."""
-    records, answers = asked(
-        Desk(),
-        opening(1, 5),
-        opening(2, 6),
-        lines(1, 0, ANA),
-        lines(1, 9, BO),
-        lines(1, 1, BO),
-        classic(1, BO),
-        end(1, 1),
-        lines(2, 0, EVE),
-    )
-    assert records == record(5, 0, ANA) + record(6, 0, EVE)
-    assert answers[:2] == [stored(1, 1, 1), stored(2, 1, 1)]
-    assert len(answers) == 3
-    assert refusal_of(answers[2]).code is Code.SEQ
-    assert answers[2].place == 1
-
-
-def test_refused_session_stays_refused() -> None:
-    """Also in later groups nothing of it is taken; another session may take the agency up."""
-    desk = Desk()
-    refusal(desk, opening(1, 5), lines(1, 1, ANA))
-    assert asked(desk, lines(1, 0, ANA), pack(Order.CLOSE, 1)) == (b"", [])
-    assert asked(desk, opening(2, 5), lines(2, 0, ANA))[1] == [stored(2, 1, 1)]
-
-
-def test_close_keeps_what_stands_before_it() -> None:
-    """What a session had handed on before it left is stored and answered, nothing behind it."""
-    records, answers = asked(
-        Desk(), opening(1, 5), lines(1, 0, ANA), pack(Order.CLOSE, 1), lines(1, 1, BO)
-    )
-    assert records == record(5, 0, ANA)
-    assert answers == [stored(1, 1, 1)]
-
-
-def test_unknown_session_is_dropped() -> None:
-    """An order of a session that never began is not stored under any agency."""
-    assert asked(Desk(), lines(1, 0, ANA), end(1, 0), pack(Order.CLOSE, 1)) == (b"", [])
-
-
-@pytest.mark.parametrize("kind", [0, 6, 11, 255])
-def test_what_is_no_order(kind: int) -> None:
-    """It is a bug of the parent's, and said so."""
-    with pytest.raises(ValueError, match=f"{kind} is no order"):
-        asked(Desk(), opening(1, 5), pack(kind, 1))
+SIZES = st.lists(st.integers(1, 4), max_size=5)
+CLASSIC_SIZES = st.lists(st.integers(0, 4), max_size=5)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("say"), st.integers(0, 3)),
+        st.tuples(st.just("leave"), st.integers(0, 3)),
+        st.tuples(st.just("work"), st.integers(0, 200)),
+        st.tuples(st.just("hear"), st.integers(1, 4)),
+        st.tuples(st.just("room"), st.booleans()),
+    ),
+    max_size=60,
+)
 
 
 @given(
-    st.lists(st.sampled_from([1, 2, 3]), max_size=12),
-    st.lists(st.integers(0, 12), max_size=4),
+    st.tuples(SIZES, SIZES, CLASSIC_SIZES, CLASSIC_SIZES),
+    st.integers(1, 4),
+    STEPS,
+    st.booleans(),
 )
-def test_groups_do_not_change_what_is_stored(sessions: list[int], cuts: list[int]) -> None:
-    """However the orders fall into groups, the same records come out, each answered once."""
-    following = {1: 0, 2: 0, 3: 0}
-    orders = []
-    for session in sessions:
-        orders.append(PipeReader().feed(lines(session, following[session], ANA))[0])
-        following[session] += 1
-    desk = Desk()
-    desk.take(PipeReader().feed(b"".join(opening(each, 10 + each) for each in (1, 2, 3))), 0, TODAY)
-    together, answered, start = b"", [0, 0, 0, 0], 0
-    for cut in [*sorted(cuts), len(orders)]:
-        records, answers = desk.take(orders[start:cut], 0, TODAY)
-        together += records
-        for answer in PipeReader().feed(answers):
-            answered[answer.session] += answer.amount
-            assert answer.place == answered[answer.session]
-        start = max(start, cut)
-    found = [(each.agency - 10, each.first) for each in Records(together)]
-    assert [session for session, _ in found] == sessions
-    assert answered[1:] == list(following.values())
+def test_what_is_stored_is_what_was_sent(
+    sizes: tuple[list[int], ...], window: int, steps: list[tuple[str, int]], room: bool
+) -> None:
+    """However orders fall into groups, whatever has room, and however late answers are heard.
+
+    Once there is room for good, all that an agency has sent is stored once, in order, and
+    acknowledged. Of one that left, as much is stored as its writer says at the end. At any time
+    what is acknowledged is on disk.
+    """
+    paper = Paper(room)
+    clerk = clerk_with(paper)
+    agencies = [Agency(each, each > 1, sizes[each], window) for each in range(4)]
+    orders = b"".join(each.opening() for each in agencies)
+    given_orders, taken_before = 0, 0
+    unheard: list[PipeRecord] = []
+
+    def rows_on_disk(agency: Agency) -> list[str]:
+        prefix = f"{agency.number},"
+        found = []
+        content = paper.written[: paper.flushed]
+        for each in Records(content):
+            if each.agency == agency.number and each.kind == Kind.ROWS:
+                assert each.first == len(found)
+                text = content[each.offset : each.offset + each.length].decode()
+                found += [line.removeprefix(prefix) for line in text.splitlines()]
+        return found
+
+    def work(size: int) -> None:
+        nonlocal orders, given_orders, taken_before
+        given_orders += min(size, len(orders))
+        *answers, last = said(clerk, orders[:size])
+        orders = orders[size:]
+        assert last.kind == Answer.TAKEN
+        assert taken_before <= last.place <= given_orders
+        taken_before = last.place
+        for answer in answers:
+            agency = agencies[answer.session]
+            on_disk = rows_on_disk(agency)
+            assert on_disk == agency.rows[: len(on_disk)]
+            if answer.kind != Answer.HELD:
+                assert answer.place == len(on_disk)
+            if answer.kind in (Answer.STORED, Answer.CLOSED):
+                crc = 0 if agency.is_classic else crc_of_rows(*on_disk)
+                assert crc_of(answer) == crc
+        unheard.extend(answers)
+
+    for name, number in steps:
+        if name == "say":
+            orders += agencies[number].says()
+        elif name == "leave":
+            orders += agencies[number].leaves()
+        elif name == "work":
+            work(number)
+        elif name == "room":
+            paper.room = bool(number)
+        else:
+            for answer in unheard[:number]:
+                agencies[answer.session].hears(answer)
+            del unheard[:number]
+    paper.room = True
+    while True:
+        orders += b"".join(each.says() for each in agencies)
+        if not (orders or unheard or clerk.holds):
+            break
+        work(len(orders))
+        for answer in unheard:
+            agencies[answer.session].hears(answer)
+        unheard.clear()
+    assert taken_before == given_orders
+    for agency in agencies:
+        assert agency.is_over
+        assert agency.has_ended or agency.has_left
+        assert len(rows_on_disk(agency)) == agency.acknowledged
+    ends = [each.agency for each in Records(paper.written) if each.kind == Kind.END]
+    assert sorted(ends) == [agency.number for agency in agencies if agency.has_ended]
 
 
 # The loop.
@@ -368,7 +498,7 @@ class Pipes:
 
     def serve(self, today: Callable[[], date] = lambda: TODAY) -> Exit:
         """Run the loop to its end."""
-        return serve(self.orders, self.answers, str(self.path), today)
+        return serve(self.orders, self.answers, SegmentPlan(str(self.path), 7, 3, 0), today)
 
     def close(self) -> None:
         """Close all that is open."""
@@ -378,21 +508,15 @@ class Pipes:
 
 
 @pytest.fixture
-def pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Pipes; and the segments made in the test are closed behind it."""
-    true_init = Segment.__init__
-    made: list[Segment] = []
-
-    def note(segment: Segment, path: str) -> None:
-        true_init(segment, path)
-        made.append(segment)
-
-    monkeypatch.setattr(Segment, "__init__", note)
+def pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipes]:
+    """Pipes; and what the segments made in the test have open is closed behind it."""
+    fds = set(map(int, os.listdir("/proc/self/fd")))
     both = Pipes(tmp_path)
     yield both
     both.close()
-    for segment in made:
-        os.close(segment._fd)
+    for fd in set(map(int, os.listdir("/proc/self/fd"))) - fds:
+        if os.path.realpath(f"/proc/self/fd/{fd}") == str(both.path):
+            os.close(fd)
 
 
 def test_serve_until_the_orders_end(pipes: Pipes) -> None:
@@ -401,16 +525,16 @@ def test_serve_until_the_orders_end(pipes: Pipes) -> None:
     pipes.order(orders)
     pipes.end_orders()
     assert pipes.serve() is Exit.DONE
-    assert pipes.heard() == [stored(1, 1, 1), ended(1, 1), taken(len(orders))]
-    assert pipes.path.read_bytes() == record(5, 0, ANA) + pack_record(Kind.END, 5, 1, 0, NONCE, 0)
+    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), ended(1, 1), taken(len(orders))]
+    assert pipes.path.read_bytes() == closed_segment(record(5, 0, ANA) + end_record(5, 1))
 
 
 def test_serve_without_orders(pipes: Pipes) -> None:
-    """A writer that gets none has made its segment, and nothing else."""
+    """A writer that gets none has made its segment, and closed it."""
     pipes.end_orders()
     assert pipes.serve() is Exit.DONE
     assert pipes.heard() == []
-    assert pipes.path.read_bytes() == b""
+    assert pipes.path.read_bytes() == closed_segment(b"")
 
 
 def test_answers_leave_only_after_the_flush(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -419,6 +543,7 @@ def test_answers_leave_only_after_the_flush(pipes: Pipes, monkeypatch: pytest.Mo
 
     def append(segment: Segment, data: bytes) -> None:
         steps.append(f"append {len(list(Records(data)))}")
+        assert not pipes.path.stat().st_size
         assert pipes.heard() == []
         true_append(segment, data)
 
@@ -432,11 +557,12 @@ def test_answers_leave_only_after_the_flush(pipes: Pipes, monkeypatch: pytest.Mo
     monkeypatch.setattr(Segment, "append", append)
     monkeypatch.setattr(Segment, "flush", flush)
     orders = b"".join(opening(each, each) + lines(each, 0, ANA) for each in range(1, 101))
+    monkeypatch.setattr(Segment, "close", lambda segment: steps.append("close"))
     pipes.order(orders)
     pipes.end_orders()
     assert pipes.serve() is Exit.DONE
-    assert steps == ["append 100", "flush"]
-    answers = [stored(each, 1, 1) for each in range(1, 101)]
+    assert steps == ["append 100", "flush", "close"]
+    answers = [stored(each, 1, crc_of_rows(ANA), 1) for each in range(1, 101)]
     assert pipes.heard() == [*answers, taken(len(orders))]
 
 
@@ -444,12 +570,12 @@ def test_nothing_to_store_costs_no_flush(pipes: Pipes, monkeypatch: pytest.Monke
     """Openings, refusals and empty batches are answered without the disk."""
     monkeypatch.setattr(Segment, "append", None)
     monkeypatch.setattr(Segment, "flush", None)
-    orders = opening(1, 5) + classic(1) + lines(1, 3, ANA)
-    pipes.order(orders)
+    monkeypatch.setattr(Segment, "close", lambda segment: None)
+    pipes.order(classic_opening(1, 5) + opening(2, 6) + classic(1) + lines(2, 3, ANA) + close(1))
     pipes.end_orders()
     assert pipes.serve() is Exit.DONE
     kinds = [answer.kind for answer in pipes.heard()]
-    assert kinds == [Answer.STORED, Answer.REFUSED, Answer.TAKEN]
+    assert kinds == [Answer.STORED, Answer.REFUSED, Answer.CLOSED, Answer.TAKEN]
 
 
 def test_groups_follow_each_other(pipes: Pipes) -> None:
@@ -460,18 +586,20 @@ def test_groups_follow_each_other(pipes: Pipes) -> None:
     first = opening(1, 5) + lines(1, 0, ANA)
     second = lines(1, 1, BO)
     pipes.order(first)
-    assert pipes.wait() == [stored(1, 1, 1), taken(len(first))]
+    assert pipes.wait() == [stored(1, 1, crc_of_rows(ANA), 1), taken(len(first))]
     pipes.order(second[:10])
     assert pipes.wait() == [taken(len(first))]
     pipes.order(second[10:] + second[:5])
-    assert pipes.wait() == [stored(1, 2, 1), taken(len(first + second))]
+    assert pipes.wait() == [stored(1, 2, crc_of_rows(ANA, BO), 1), taken(len(first + second))]
     pipes.order(lines(1, 1, BO)[5:])
     assert pipes.wait()[0].kind == Answer.REFUSED
     pipes.end_orders()
     thread.join(30)
     assert statuses == [Exit.DONE]
     whole = record(5, 0, ANA)
-    assert pipes.path.read_bytes() == whole + record(5, 1, BO, flushed=len(whole))
+    assert pipes.path.read_bytes() == closed_segment(
+        whole + record(5, 1, BO, flushed=len(HEAD + whole))
+    )
 
 
 def test_day_is_asked_for_each_group(pipes: Pipes) -> None:
@@ -482,15 +610,21 @@ def test_day_is_asked_for_each_group(pipes: Pipes) -> None:
     pipes.order(opening(1, 5) + opening(2, 6) + lines(1, 0, "Ana,Gil,1,2026-03-18,7"))
     assert pipes.wait()[0].kind == Answer.REFUSED
     pipes.order(lines(2, 0, "Ana,Gil,1,2026-03-18,7"))
-    assert pipes.wait()[0] == stored(2, 1, 1)
+    assert pipes.wait()[0] == stored(2, 1, crc_of_rows("Ana,Gil,1,2026-03-18,7"), 1)
     pipes.end_orders()
     thread.join(30)
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("step", ["append", "flush"])
-def test_disk_that_fails(
-    pipes: Pipes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], step: str
+@pytest.mark.parametrize(
+    ("step", "what"), [("append", "written"), ("flush", "written"), ("close", "closed")]
+)
+def test_disk_that_fails_in_the_loop(
+    pipes: Pipes,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    step: str,
+    what: str,
 ) -> None:
     """Nothing of the group is answered, the rest is not even read; the reason goes to stderr."""
 
@@ -498,29 +632,93 @@ def test_disk_that_fails(
         raise OSError(errno.EIO, "the disk is gone")
 
     monkeypatch.setattr(Segment, step, fail)
-    pipes.order(opening(1, 5) + lines(1, 0, ANA))
+    orders = opening(1, 5) + lines(1, 0, ANA)
+    pipes.order(orders)
+    pipes.end_orders()
     assert pipes.serve() is Exit.DISK
-    assert pipes.heard() == []
+    answers = [stored(1, 1, crc_of_rows(ANA), 1), taken(len(orders))] if step == "close" else []
+    assert pipes.heard() == answers
     assert capfd.readouterr().err == (
-        f"the segment {pipes.path} cannot be written, [Errno {errno.EIO}] the disk is gone\n"
+        f"the segment {pipes.path} cannot be {what}, [Errno {errno.EIO}] the disk is gone\n"
     )
 
 
-def test_short_write_is_never_flushed(
-    pipes: Pipes, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A part of a group on disk is not acknowledged, not even the records that are whole."""
+def test_room_that_comes_back(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held is tried again now and then, with a sign of life each time, until it fits."""
+    true_append, true_select = Segment.append, child_module.select
+    tries: list[bytes] = []
+    timeouts: list[float] = []
 
-    def half(segment: Segment, data: bytes) -> None:
-        os.write(segment._fd, data[: len(data) // 2])
-        raise OSError("only half")
+    def append(segment: Segment, data: bytes) -> None:
+        tries.append(data)
+        if len(tries) < 4:
+            raise NoRoom(errno.ENOSPC, "no room")
+        true_append(segment, data)
 
-    monkeypatch.setattr(Segment, "append", half)
-    monkeypatch.setattr(Segment, "flush", None)
-    pipes.order(opening(1, 5) + lines(1, 0, ANA) + lines(1, 1, ANA))
-    assert pipes.serve() is Exit.DISK
+    def select(
+        orders: list[int], no: list[int], none: list[int], seconds: float
+    ) -> tuple[list[int], list[int], list[int]]:
+        timeouts.append(seconds)
+        return true_select(orders, no, none, 0)  # no time is lost here
+
+    monkeypatch.setattr(Segment, "append", append)
+    monkeypatch.setattr(child_module, "select", select)
+    start = classic_opening(1, 5)
+    pipes.order(start + classic(1, ANA))
+    thread = Thread(target=pipes.serve, daemon=True)
+    thread.start()
+    reader, answers = PipeReader(), []
+    os.set_blocking(pipes.up, True)
+    while not answers or answers[-1] != taken(len(start + classic(1, ANA))):
+        answers += reader.feed(os.read(pipes.up, 1 << 20))
+    pipes.end_orders()
+    thread.join(30)
+    assert not thread.is_alive()
+    waiting = taken(len(start))
+    assert answers == [
+        held(1),
+        *[waiting] * 3,
+        stored(1, 1, 0, 1),
+        taken(len(start + classic(1, ANA))),
+    ]
+    assert tries == [record(5, 0, ANA, classic=True)] * 4
+    assert timeouts == [RETRY_SECONDS] * 3
+    assert pipes.path.read_bytes() == closed_segment(record(5, 0, ANA, classic=True))
+
+
+def test_orders_do_not_wait_for_the_next_try(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes while something is held is taken at once; the end of the orders is the end."""
+    rooms = iter([False, False, True])
+    true_append = Segment.append
+
+    def append(segment: Segment, data: bytes) -> None:
+        if not next(rooms):
+            raise NoRoom(errno.ENOSPC, "no room")
+        true_append(segment, data)
+
+    monkeypatch.setattr(Segment, "append", append)
+    monkeypatch.setattr(child_module, "RETRY_SECONDS", None)  # which select takes for: for ever
+    statuses: list[Exit] = []
+    thread = Thread(target=lambda: statuses.append(pipes.serve()), daemon=True)
+    thread.start()
+    start, first, second = classic_opening(1, 5), classic(1, ANA), classic(1, BO)
+    pipes.order(start + first)
+    assert pipes.wait() == [held(1), taken(len(start))]
+    pipes.order(second)
+    assert pipes.wait() == [taken(len(start))]
+    pipes.order(opening(2, 6))
+    everything = len(start + first + second + opening(2, 6))
+    assert pipes.wait() == [stored(1, 2, 0, 1, 1), taken(everything)]
+    monkeypatch.setattr(Segment, "append", Paper(room=False).append)
+    pipes.order(classic(1, EVE))
+    assert pipes.wait() == [held(1), taken(everything)]
+    pipes.end_orders()
+    thread.join(30)
+    assert statuses == [Exit.DONE]
     assert pipes.heard() == []
-    assert "only half" in capfd.readouterr().err
+    assert pipes.path.read_bytes() == closed_segment(
+        record(5, 0, ANA, classic=True) + record(5, 1, BO, classic=True)
+    )
 
 
 def test_segment_that_is_there(pipes: Pipes, capfd: pytest.CaptureFixture[str]) -> None:
@@ -540,8 +738,8 @@ def test_orders_that_end_within_one(pipes: Pipes, capfd: pytest.CaptureFixture[s
     pipes.order(orders + lines(1, 1, BO)[:-1])
     pipes.end_orders()
     assert pipes.serve() is Exit.ORDERS
-    assert pipes.heard() == [stored(1, 1, 1), taken(len(orders))]
-    assert pipes.path.read_bytes() == record(5, 0, ANA)
+    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), taken(len(orders))]
+    assert pipes.path.read_bytes() == HEAD + record(5, 0, ANA)
     assert capfd.readouterr().err == "the orders ended within one\n"
 
 
@@ -551,7 +749,7 @@ def test_orders_that_are_none(pipes: Pipes, capfd: pytest.CaptureFixture[str]) -
     assert pipes.serve() is Exit.ORDERS
     assert pipes.heard() == []
     assert pipes.path.read_bytes() == b""
-    assert capfd.readouterr().err == "99 is no order\n"
+    assert capfd.readouterr().err == "99 is no order of session 1\n"
 
 
 def test_nobody_hears_the_answers(pipes: Pipes) -> None:
@@ -559,7 +757,7 @@ def test_nobody_hears_the_answers(pipes: Pipes) -> None:
     pipes.hang_up()
     pipes.order(opening(1, 5) + lines(1, 0, ANA))
     assert pipes.serve() is Exit.ORDERS
-    assert pipes.path.read_bytes() == record(5, 0, ANA)
+    assert pipes.path.read_bytes() == HEAD + record(5, 0, ANA)
 
 
 def test_answers_larger_than_the_pipe(pipes: Pipes) -> None:

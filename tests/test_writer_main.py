@@ -18,7 +18,7 @@ import pytest
 
 import lottery.writer.__main__ as main_module
 from lottery.writer.__main__ import main, today
-from lottery.writer.child import GROUP_BYTES
+from lottery.writer.child import GROUP_BYTES, SegmentPlan
 from lottery.writer.pipe import Exit
 
 
@@ -69,38 +69,51 @@ READY = [
 ]
 
 
+def words(parent: int) -> list[str]:
+    """A right command line."""
+    return ["segment", "7", "3", "4096", str(parent)]
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["segment"], ["segment", "x"], ["segment", "-1"], ["segment", "1", "2"]]
+    "arguments",
+    [
+        [],
+        ["segment"],
+        ["segment", "7", "3", "4096"],
+        ["segment", "7", "3", "4096", "5", "6"],
+        *([*words(5)[:at], bad, *words(5)[at + 1 :]] for at in range(1, 5) for bad in ("x", "-1")),
+    ],
 )
 def test_bad_arguments(
     calls: Calls, capsys: pytest.CaptureFixture[str], arguments: Sequence[str]
 ) -> None:
     """Somebody who starts a writer by hand is told so; nothing is done."""
     assert main(arguments) is Exit.USAGE
-    assert capsys.readouterr().err == "a writer is started by the central: SEGMENT PARENT\n"
+    usage = "SEGMENT DRAW NUMBER MIN_FREE PARENT"
+    assert capsys.readouterr().err == f"a writer is started by the central: {usage}\n"
     assert calls.made == []
 
 
 def test_serves_its_parent(calls: Calls) -> None:
     """It gets ready first, then checks that the parent is there, then serves it."""
-    assert main(["segment", str(os.getppid())]) is Exit.DISK
+    assert main(words(os.getppid())) is Exit.DISK
     assert calls.made == [
         *READY,
         ("fcntl", 0, fcntl.F_SETPIPE_SZ, GROUP_BYTES),
-        ("serve", 0, 3, "segment", today),
+        ("serve", 0, 3, SegmentPlan("segment", 7, 3, 4096), today),
     ]
 
 
 def test_smaller_pipe_is_no_error(calls: Calls) -> None:
     """Where the kernel gives no larger pipe, it serves with what it has."""
     calls.pipe_error = PermissionError()
-    assert main(["segment", str(os.getppid())]) is Exit.DISK
+    assert main(words(os.getppid())) is Exit.DISK
     assert calls.made[-1][0] == "serve"
 
 
 def test_parent_that_is_gone(calls: Calls) -> None:
     """A parent that died before the kernel could be asked to take us along is not outlived."""
-    assert main(["segment", str(os.getppid() + 1)]) is Exit.ORDERS
+    assert main(words(os.getppid() + 1)) is Exit.ORDERS
     assert calls.made == READY
 
 
@@ -126,13 +139,13 @@ def test_run_as_a_module(
     with pytest.raises(SystemExit) as end:
         runpy.run_module("lottery.writer", run_name="__main__")
     assert end.value.code == Exit.USAGE
-    assert "SEGMENT PARENT" in capsys.readouterr().err
+    assert "SEGMENT DRAW" in capsys.readouterr().err
 
 
 def test_started_by_somebody_else(tmp_path: Path) -> None:
     """A true process whose parent is another one makes no segment and ends at once."""
     segment = tmp_path / "segment-0001.log"
-    command = [sys.executable, "-P", "-m", "lottery.writer", str(segment), str(os.getppid())]
+    command = [sys.executable, "-P", "-m", "lottery.writer", str(segment), *words(os.getppid())[1:]]
     result = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
     assert result.returncode == Exit.ORDERS
     assert result.stdout == result.stderr == b""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from array import array
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lottery.writer.pipe as pipe_module
 from lottery.errors import Code
+from lottery.ledger.standing import Standing
 from lottery.writer.pipe import (
     HEADER_BYTES,
     Answer,
@@ -17,11 +20,15 @@ from lottery.writer.pipe import (
     PipeReader,
     PipeRecord,
     Refusal,
-    agency_of,
+    crc_of,
+    opening_of,
     pack,
+    pack_closed,
     pack_open,
     pack_refusal,
+    pack_stored,
     refusal_of,
+    stored_of,
 )
 
 ROW = b"Ana,Gil,1,2000-01-01,7\n"
@@ -31,9 +38,14 @@ FIELD = Refusal(Code.FIELD, True, 2**40, 258, 5, "must be ñ", 65535)
 # What makes a record, its bytes, and what comes out at the other end.
 TABLE = [
     (
-        pack_open(1, 5, 3),
-        "01 00000001 0000000000000003 0000 00000004 00000005",
-        PipeRecord(Order.OPEN, 1, 3, 0, b"\0\0\0\x05"),
+        pack_open(1, 5, Standing(3, 0xABCDEF01)),
+        "01 00000001 0000000000000003 0000 00000009 00000005 abcdef01 00",
+        PipeRecord(Order.OPEN, 1, 3, 0, b"\0\0\0\x05\xab\xcd\xef\x01\0"),
+    ),
+    (
+        pack_open(2, 0, Standing(classic=True)),
+        "01 00000002 0000000000000000 0000 00000009 00000000 00000000 01",
+        PipeRecord(Order.OPEN, 2, 0, 0, b"\0\0\0\0\0\0\0\0\x01"),
     ),
     (
         pack(Order.CLASSIC, 2, body=b"a,"),
@@ -56,9 +68,9 @@ TABLE = [
         PipeRecord(Order.CLOSE, 256, 0, 0, b""),
     ),
     (
-        pack(Answer.STORED, 1, 12, 2, b"\0\x0a\0\x02"),
-        "0b 00000001 000000000000000c 0002 00000004 000a0002",
-        PipeRecord(Answer.STORED, 1, 12, 2, b"\0\x0a\0\x02"),
+        pack_stored(1, 12, 0xABCDEF01, array("H", [10, 258])),
+        "0b 00000001 000000000000000c 0002 00000008 abcdef01 000a 0102",
+        PipeRecord(Answer.STORED, 1, 12, 2, b"\xab\xcd\xef\x01\0\x0a\1\2"),
     ),
     (
         pack_refusal(1, SEQ),
@@ -79,6 +91,16 @@ TABLE = [
         pack(Answer.TAKEN, 0, 70000),
         "0e 00000000 0000000000011170 0000 00000000",
         PipeRecord(Answer.TAKEN, 0, 70000, 0, b""),
+    ),
+    (
+        pack_closed(7, 12, 0xABCDEF01),
+        "0f 00000007 000000000000000c 0000 00000004 abcdef01",
+        PipeRecord(Answer.CLOSED, 7, 12, 0, b"\xab\xcd\xef\x01"),
+    ),
+    (
+        pack(Answer.HELD, 3),
+        "10 00000003 0000000000000000 0000 00000000",
+        PipeRecord(Answer.HELD, 3, 0, 0, b""),
     ),
 ]
 ALL = b"".join(data for data, _, _ in TABLE)
@@ -127,12 +149,56 @@ def test_round_trip(fields: tuple[int, int, int, int, bytes]) -> None:
     assert PipeReader().feed(pack(*fields)) == [PipeRecord(*fields)]
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1))
-def test_agency_of_an_opening(agency: int, next_index: int) -> None:
-    """The order that begins a session brings the agency and its next bet."""
-    (order,) = PipeReader().feed(pack_open(1, agency, next_index))
-    assert agency_of(order) == agency
-    assert order.place == next_index
+U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
+
+
+@given(U32, U64, U32, st.booleans())
+def test_openings_round_trip(agency: int, next_index: int, crc: int, classic: bool) -> None:
+    """The order that begins a session brings the agency and where it stands."""
+    standing = Standing(next_index, crc, classic=classic)
+    (order,) = PipeReader().feed(pack_open(1, agency, standing))
+    assert opening_of(order) == (agency, standing)
+    assert opening_of(order)[1].classic is classic
+
+
+def test_an_opening_is_of_an_agency_that_has_not_ended() -> None:
+    """That it has ended, and with what, is nothing to its writer."""
+    (order,) = PipeReader().feed(pack_open(1, 5, Standing(3, 4, True, False, b"nonce")))
+    assert opening_of(order) == (5, Standing(3, 4))
+
+
+@given(U64, U32, st.lists(U16, max_size=9))
+def test_stored_round_trip(next_index: int, crc: int, bets: list[int]) -> None:
+    """The answer to batches brings the running CRC and the size of each, which stay theirs."""
+    sizes = array("H", bets)
+    (answer,) = PipeReader().feed(pack_stored(3, next_index, crc, sizes))
+    assert answer[:4] == (Answer.STORED, 3, next_index, len(bets))
+    assert stored_of(answer) == (crc, array("H", bets))
+    assert crc_of(answer) == crc
+    assert sizes == array("H", bets)
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_sizes_are_turned_where_the_machine_has_them_the_other_way(
+    monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """Both when they are packed and when they are read."""
+    monkeypatch.setattr(pipe_module, "byteorder", order)
+    turned = array("H", [258, 2])
+    if order == "little":
+        turned.byteswap()
+    data = pack_stored(1, 9, 0, array("H", [258, 2]))
+    assert data[-4:] == turned.tobytes()
+    (answer,) = PipeReader().feed(data)
+    assert stored_of(answer)[1] == array("H", [258, 2])
+
+
+@given(U64, U32)
+def test_closed_round_trip(next_index: int, crc: int) -> None:
+    """The answer to a CLOSE says where the agency stands."""
+    (answer,) = PipeReader().feed(pack_closed(3, next_index, crc))
+    assert answer[:4] == (Answer.CLOSED, 3, next_index, 0)
+    assert crc_of(answer) == crc
 
 
 @given(

@@ -2,12 +2,16 @@
 
 ``reader``    bytes of the file in, batches of checked rows out; no I/O
 ``source``    where those bytes come from, without ever blocking the reactor
-``results``   the file of winning rows, published whole or not at all
+``bets_file`` both of them together: the file as a sequence of batches
+``skipped``   the rows that are left out
+``upload``    where in the file we are: what is stored, what is on the way; its CRC-32
 ``client``    one connection: what is said to the central and what it answers
 ``told``      the winning rows it tells, which are not taken on trust
-``attempts``  from nothing to a WELCOME, with delays in between
-``run``       the whole errand: connect, send, wait for the draw, publish, exit status
-``failures``  how an errand fails
+``results``   the file of winning rows, published whole or not at all
+``attempts``  from nothing to a WELCOME, and the delays before the next attempt
+``sessions``  one session after the other until the winners are there
+``run``       the whole errand: the file, the sessions, the exit status
+``failures``  how an errand fails, and what another session may mend
 
 ``sample_day`` has nothing to do with an errand: it makes up files of bets to try one with.
 

@@ -1,23 +1,23 @@
-"""From nothing to a WELCOME: attempts, and how long to wait between them."""
+"""From nothing to a WELCOME, and how long to wait when that was in vain."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.internet.task import deferLater
 
 from lottery.agency.client import AgencyClient
-from lottery.agency.failures import ConnectionCut, NotReached, Refusal, sentence_of
+from lottery.agency.failures import ComeBack, ConnectionCut, NotReached, sentence_of
+from lottery.agency.upload import Upload
 from lottery.errors import Code, LotteryError, RemoteProtocolError
-from lottery.ops.log import ActionLog
 from lottery.settings import AgencySettings
 from lottery.wire.decoder import PAYLOAD_LIMIT
-from lottery.wire.messages import Welcome
+from lottery.wire.messages import OPEN_DRAW, Welcome
 
 T = TypeVar("T")
 
@@ -29,95 +29,118 @@ WELCOME_TIMEOUT_SECONDS = 30
 #: What is still unwritten when a connection is closed has so long to leave.
 CLOSE_TIMEOUT_SECONDS = 2
 
-_COME_BACK = frozenset({Code.FULL, Code.STOPPING, Code.CLOSED})
-
 
 class BackOff:
     """Delays that double from 0.1 s to 5 s, each shortened by chance by up to a half.
 
     So agencies that lost their central together do not come back together.
 
-    :param retry_for_seconds: how long in all, from now on; 0: for ever.
-    :param seconds: what time it is.
     :param jitter: gives numbers from 0 up to 1, 1 not included.
+    """
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self._jitter = jitter
+        self._delay_seconds = FIRST_DELAY_SECONDS
+
+    def next_delay_seconds(self) -> float:
+        """Give the time to wait before the next attempt."""
+        delay = self._delay_seconds * (1 - self._jitter() / 2)
+        self._delay_seconds = min(self._delay_seconds * 2, LONGEST_DELAY_SECONDS)
+        return delay
+
+    def restart(self) -> None:
+        """Begin with short delays again."""
+        self._delay_seconds = FIRST_DELAY_SECONDS
+
+
+class Outage:
+    """How long to go on looking for the central; the first one begins now.
+
+    A session in which nothing is won does not end an outage: it only stops the time. So a
+    central that lets everybody in and drops them is not asked for ever.
+
+    :param retry_for_seconds: how long in all; 0: for ever.
+    :param seconds: what time it is.
+    :param jitter: as of :class:`BackOff`.
     """
 
     def __init__(
         self, retry_for_seconds: float, seconds: Callable[[], float], jitter: Callable[[], float]
     ) -> None:
+        self._limit_seconds = retry_for_seconds or inf
+        self._left_seconds = self._limit_seconds
         self._seconds = seconds
-        self._jitter = jitter
-        self._until = seconds() + retry_for_seconds if retry_for_seconds else None
-        self._delay_seconds = FIRST_DELAY_SECONDS
+        self._since = seconds()
+        self._delays = BackOff(jitter)
 
     def next_delay_seconds(self) -> float | None:
         """Give the time to wait before the next attempt; None: that was the last one.
 
         The last attempt is made when the time is up.
         """
-        delay = self._delay_seconds * (1 - self._jitter() / 2)
-        self._delay_seconds = min(self._delay_seconds * 2, LONGEST_DELAY_SECONDS)
-        if self._until is None:
-            return delay
-        left = self._until - self._seconds()
-        return min(delay, left) if left > 0 else None
+        left = self._left_seconds - (self._seconds() - self._since)
+        return min(self._delays.next_delay_seconds(), left) if left > 0 else None
+
+    def stop(self) -> None:
+        """Note that the central has been found."""
+        self._left_seconds -= self._seconds() - self._since
+
+    def begin(self, *, anew: bool) -> None:
+        """Note that the central has been lost.
+
+        :param anew: something was won since it was found; otherwise the outage goes on.
+        """
+        self._since = self._seconds()
+        if anew:
+            self._left_seconds = self._limit_seconds
+            self._delays.restart()
 
 
 class Attempts:
-    """Tries to reach the central until it takes us, or the time for that is up.
+    """Knows the way to the central.
 
-    :param settings: who we are and how long to try.
+    :param settings: who we are.
     :param endpoint: the central.
-    :param clock: for delays and time-outs.
-    :param log: told of each attempt.
-    :param jitter: gives numbers from 0 up to 1, for the delays.
+    :param clock: for time-outs.
     """
 
     def __init__(
-        self,
-        settings: AgencySettings,
-        endpoint: IStreamClientEndpoint,
-        clock: IReactorTime,
-        log: ActionLog,
-        jitter: Callable[[], float],
+        self, settings: AgencySettings, endpoint: IStreamClientEndpoint, clock: IReactorTime
     ) -> None:
         self._settings = settings
         self._endpoint = endpoint
         self._clock = clock
-        self._log = log
-        self._jitter = jitter
 
-    async def welcomed(self, winners: Callable[[bytes], None]) -> AgencyClient:
-        """Try until the central takes us; gives the connection, whose ``welcome`` is there.
+    async def welcomed(
+        self, draw: int, upload: Upload, winners: Callable[[bytes], None]
+    ) -> tuple[AgencyClient, Welcome]:
+        """Try once to be welcomed; gives the connection.
 
-        :param winners: see :class:`AgencyClient`.
-        :raises NotReached: if the time for that is up.
+        :param draw: which one we mean; 0, and ``OPEN_DRAW``: as in :class:`Hello`.
+        :param upload: and ``winners``, see :class:`AgencyClient`.
+        :raises NotReached: if another attempt may do better.
         :raises LotteryError: if there is no use in trying again.
         :raises CancelledError: if the errand is given up.
         """
-        settings = self._settings
-        server = {
-            "client_id": settings.agency,
-            "server_host": settings.host,
-            "server_port": settings.port,
-        }
-        backoff = BackOff(settings.retry_for, self._clock.seconds, self._jitter)
-        while True:
-            try:
-                client, draw = await self._attempt(winners)
-            except NotReached as error:
-                delay_seconds = backoff.next_delay_seconds()
-                if delay_seconds is None:
-                    raise
-                self._log("connect", "in_progress", **server, error=error)
-                await deferLater(self._clock, delay_seconds)
-            else:
-                self._log("connect", "success", **server, draw=draw)
-                return client
+        client = await self._connected(upload, winners)
+        try:
+            client.hello(self._settings.agency, draw)
+            answer = Deferred.fromCoroutine(client.until(lambda: client.welcome is not None))
+            await within(WELCOME_TIMEOUT_SECONDS, answer, self._clock, "was not welcomed")
+            assert client.welcome is not None
+            _check(client.welcome, draw)
+        except (LotteryError, CancelledError) as error:
+            await close(client, self._clock)
+            if isinstance(error, ConnectionCut):
+                raise NotReached(f"was cut off before the welcome, {error}") from error
+            if isinstance(error, ComeBack):
+                raise NotReached(str(error), error.code) from error
+            raise
+        return client, client.welcome
 
-    async def _attempt(self, winners: Callable[[bytes], None]) -> tuple[AgencyClient, int]:
+    async def _connected(self, upload: Upload, winners: Callable[[bytes], None]) -> AgencyClient:
         window = self._settings.window
-        factory = Factory.forProtocol(lambda: AgencyClient(window, winners))
+        factory = Factory.forProtocol(lambda: AgencyClient(upload, window, winners))
         factory.noisy = False
         try:
             connecting = self._endpoint.connect(factory)
@@ -127,35 +150,21 @@ class Attempts:
         except (ConnectError, DNSLookupError, OSError, ValueError) as error:
             raise NotReached(sentence_of(error)) from error
         assert isinstance(client, AgencyClient)
-        try:
-            client.hello(self._settings.agency)
-            answer = Deferred.fromCoroutine(client.until(lambda: client.welcome is not None))
-            await within(WELCOME_TIMEOUT_SECONDS, answer, self._clock, "was not welcomed")
-            assert client.welcome is not None
-            self._check(client.welcome)
-        except ConnectionCut as error:
-            raise NotReached(f"was cut off before the welcome, {error}") from error
-        except (LotteryError, CancelledError) as error:
-            await close(client, self._clock)
-            if isinstance(error, Refusal) and error.code in _COME_BACK:
-                raise NotReached(error.sentence) from error
-            raise
-        return client, client.welcome.draw
+        return client
 
-    def _check(self, welcome: Welcome) -> None:
-        if welcome.next_index or welcome.ended:
-            raise Refusal(
-                Code.SEQ,
-                f"the central holds {welcome.next_index} bets of agency {self._settings.agency} "
-                f"in draw {welcome.draw} already, and going on from there is not possible yet",
-            )
-        if welcome.payload_limit < PAYLOAD_LIMIT:
-            # The first batch is cut by then.
-            raise RemoteProtocolError(
-                Code.SIZE,
-                f"the central takes {welcome.payload_limit} bytes in a frame, "
-                f"at least {PAYLOAD_LIMIT} are needed",
-            )
+
+def _check(welcome: Welcome, draw: int) -> None:
+    if draw not in (0, OPEN_DRAW, welcome.draw):
+        raise RemoteProtocolError(
+            Code.STATE, f"draw {draw} was asked for, the central answers for draw {welcome.draw}"
+        )
+    if welcome.payload_limit < PAYLOAD_LIMIT:
+        # The first batch is cut by then.
+        raise RemoteProtocolError(
+            Code.SIZE,
+            f"the central takes {welcome.payload_limit} bytes in a frame, "
+            f"at least {PAYLOAD_LIMIT} are needed",
+        )
 
 
 async def close(client: AgencyClient, clock: IReactorTime) -> None:
@@ -164,6 +173,17 @@ async def close(client: AgencyClient, clock: IReactorTime) -> None:
         await within(CLOSE_TIMEOUT_SECONDS, client.close(), clock, "was not closed")
     except NotReached:
         pass  # it is aborted now
+
+
+async def left(client: AgencyClient, clock: IReactorTime) -> None:
+    """Let the central close a connection first; it has ``CLOSE_TIMEOUT_SECONDS`` for that.
+
+    Who closes before all is read resets the connection, and what was said last may be lost.
+    """
+    try:
+        await within(CLOSE_TIMEOUT_SECONDS, client.left(), clock, "was not closed")
+    except NotReached:
+        pass  # then we do
 
 
 async def within(limit_seconds: float, awaited: Deferred[T], clock: IReactorTime, what: str) -> T:

@@ -4,32 +4,29 @@ Flow control has two bounds. Towards the central at most ``window`` batches are 
 an acknowledgement, and none is cut while the transport asks for a pause. From the
 central, winning rows go straight on to whoever takes them.
 
-The errand (``run``) is written as a sequence that waits for conditions; everything that
-happens on the connection wakes the one that waits.
+A session (``sessions``) is written as a sequence that waits for conditions; everything
+that happens on the connection wakes the one that waits.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.agency.failures import ConnectionCut, Refusal, sentence_of
-from lottery.agency.reader import FileBatch
+from lottery.agency.failures import ComeBack, ConnectionCut, Refusal, SendAgain, sentence_of
 from lottery.agency.told import ToldWinners
+from lottery.agency.upload import Upload
 from lottery.errors import Code, LotteryError, RemoteProtocolError
 from lottery.wire import lottery1
 from lottery.wire.decoder import Decoder
 from lottery.wire.messages import (
     Ack,
-    Batch,
     End,
     Error,
     Hello,
@@ -43,13 +40,8 @@ from lottery.wire.states import Conversation
 
 T = TypeVar("T")
 
-
-@frozen
-class _OnTheWay:
-    """A batch without an acknowledgement, as it would have to be sent again."""
-
-    message: Batch
-    source: FileBatch
+#: What an ERROR may say to those who shall come again.
+_COME_BACK = frozenset({Code.FULL, Code.STOPPING, Code.CLOSED, Code.STORAGE})
 
 
 class _Connection(ITCPTransport, IConsumer):
@@ -60,41 +52,39 @@ class _Connection(ITCPTransport, IConsumer):
 class AgencyClient(Protocol):
     """An agency's end of a connection.
 
+    :param upload: what there is to send; it is told what the central has of it.
     :param window: the most batches without an acknowledgement, at least 1.
     :param winners: takes winning rows, LF after each, as they arrive; what it raises
         ends the conversation.
 
     :ivar welcome: the central's WELCOME, None before it.
-    :ivar acknowledged: how many bets are on the central's disk.
-    :ivar ended: the END is there, too.
     """
 
-    def __init__(self, window: int, winners: Callable[[bytes], None]) -> None:
+    def __init__(self, upload: Upload, window: int, winners: Callable[[bytes], None]) -> None:
         self.welcome: Welcome | None = None
-        self.acknowledged = 0
-        self.ended = False
 
         self._connection: _Connection
+        self._upload = upload
         self._window = window
         self._take_winners = winners
         self._conversation = Conversation()
         self._decoder = Decoder(lottery1.TO_AGENCY)
         self._told = ToldWinners()
-        self._sent = 0  # bets
+        self._begun = False  # something of the upload was said
         self._end_said = False
-        self._on_the_way: deque[_OnTheWay] = deque()
         self._paused = False
         self._finished = False  # all is said and heard: what comes now is of no interest
-        self._failure: LotteryError | None = None
+        self._failure: LotteryError | None = None  # the conversation is over
+        self._again: SendAgain | None = None  # it goes on, otherwise
         self._awaited: Deferred[object] | None = None
         self._condition: Callable[[], bool] | None = None
         self._lost = False
-        self._closing: Deferred[None] | None = None
+        self._parting: Deferred[None] | None = None
 
     @property
     def has_room(self) -> bool:
         """Whether another batch may be sent now."""
-        return not self._paused and len(self._on_the_way) < self._window
+        return not self._paused and self._upload.on_the_way < self._window
 
     @property
     def told(self) -> int:
@@ -106,29 +96,31 @@ class AgencyClient(Protocol):
         """Whether all winning rows have arrived."""
         return self.told == self._told.total
 
-    # What the errand says.
+    # What the session says.
 
-    def hello(self, agency: int) -> None:
-        """Say who we are."""
-        self._say(Hello(agency))
+    def hello(self, agency: int, draw: int) -> None:
+        """Say who we are, which draw we mean, and what was acknowledged to us."""
+        self._say(Hello(agency, draw, self._upload.acknowledged))
 
-    def send(self, batch: FileBatch) -> None:
-        """Send the next batch, in one write."""
-        message = Batch(self._sent, batch.count, batch.rows)
-        self._on_the_way.append(_OnTheWay(message, batch))
-        self._sent += batch.count
-        self._say(message)
+    def send(self) -> None:
+        """Send the batch that is ready, in one write."""
+        self._begun = True
+        self._say(self._upload.take())
 
     def end(self, nonce: bytes) -> None:
         """Say that all is sent; ``nonce`` is 32 random bytes."""
-        self._end_said = True
-        self._say(End(self._sent, nonce))
+        self._begun = self._end_said = True
+        self._say(End(self._upload.sent, nonce))
 
     def received(self) -> None:
         """Say that the winning rows are in safe keeping; nothing is listened to any more."""
         assert self.welcome is not None
         self._finished = True
         self._say(Received(self.welcome.draw, self.told))
+
+    def left(self) -> Deferred[None]:
+        """Wait for the connection to be closed, by whomever and however."""
+        return self._when_lost(self._stay)
 
     def close(self) -> Deferred[None]:
         """Close the connection once all is written; to be asked once.
@@ -137,30 +129,37 @@ class AgencyClient(Protocol):
         once, whatever is still unwritten.
         """
         self._finished = True
+        if not self._lost:
+            # A connection with a producer would wait for it to be done.
+            self._connection.unregisterProducer()
+            self._connection.loseConnection()
+        return self._when_lost(self._abort)
+
+    def _when_lost(self, otherwise: Callable[[Deferred[None]], None]) -> Deferred[None]:
         if self._lost:
             return succeed(None)
-        self._closing = Deferred(self._abort)
-        closing = self._closing
-        # A connection with a producer would wait for it to be done.
-        self._connection.unregisterProducer()
-        self._connection.loseConnection()
-        return closing
+        self._parting = Deferred(otherwise)
+        return self._parting
 
-    def _abort(self, _closing: Deferred[None]) -> None:
-        self._closing = None
+    def _stay(self, _parting: Deferred[None]) -> None:
+        self._parting = None
+
+    def _abort(self, _parting: Deferred[None]) -> None:
+        self._parting = None
         self._connection.abortConnection()
 
-    # What the errand waits for.
+    # What the session waits for.
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until ``condition`` holds; it is looked at whenever something happens.
 
+        :raises SendAgain: if the central wants something again; the conversation goes on.
         :raises LotteryError: what ended the conversation before that: :class:`Refusal`,
-            :class:`RemoteProtocolError`, :class:`ConnectionCut`, or what the taker of
-            winning rows raised.
+            :class:`ComeBack`, :class:`ConnectionCut`, :class:`RemoteProtocolError`, or what
+            the taker of winning rows raised.
         :raises CancelledError: if the errand is given up.
         """
-        if self._failure is None and condition():
+        if self._trouble is None and condition():
             return
         self._condition = condition
         try:
@@ -176,21 +175,28 @@ class AgencyClient(Protocol):
         """
         self._awaited = awaited  # type: ignore[assignment]
         try:
-            if self._failure is not None:
+            if self._trouble is not None:
                 awaited.cancel()
             return await awaited
         except CancelledError:
-            if self._failure is not None:
-                raise self._failure from None
+            trouble = self._trouble
+            if trouble is not None:
+                self._again = None
+                raise trouble from None
             raise
         finally:
             self._awaited = None
+
+    @property
+    def _trouble(self) -> LotteryError | None:
+        """What whoever waits has to be told."""
+        return self._failure or self._again
 
     def _wake(self) -> None:
         awaited = self._awaited
         if awaited is None:
             return
-        if self._failure is not None:
+        if self._trouble is not None:
             awaited.cancel()
         elif self._condition is not None and self._condition():
             awaited.callback(None)
@@ -223,8 +229,9 @@ class AgencyClient(Protocol):
         self._failure = self._failure or ConnectionCut(sentence_of(reason.value))
         self._lost = True
         self._wake()
-        if self._closing is not None:
-            self._closing.callback(None)
+        if self._parting is not None:
+            parting, self._parting = self._parting, None
+            parting.callback(None)
 
     def pauseProducing(self) -> None:
         """The transport has enough: cut no more batches."""
@@ -246,46 +253,41 @@ class AgencyClient(Protocol):
     def _hear(self, message: Message) -> None:
         match message:
             case Welcome():
+                self._upload.welcomed(message)
+                self._end_said = message.ended
                 self.welcome = message
             case Ack(next_index, ended):
                 self._hear_ack(next_index, ended)
             case Winners():
                 self._hear_winners(message)
-            case Refused(code, again, expected, row, field, sentence):
-                line = self._line_of(expected, row)
-                raise Refusal(
-                    code, sentence, again=again, expected=expected, line=line, field=field
-                )
+            case Refused():
+                self._hear_refused(message)
+            case Error(code, sentence) if code in _COME_BACK:
+                raise ComeBack(sentence, code)
             case Error(code, sentence):
                 raise Refusal(code, sentence)
 
     def _hear_ack(self, next_index: int, ended: bool) -> None:
-        if not self.acknowledged <= next_index <= self._sent:
-            raise RemoteProtocolError(
-                Code.SEQ,
-                f"{next_index} bets are acknowledged, after {self.acknowledged}, of {self._sent}",
-            )
-        self.acknowledged = next_index
-        while self._on_the_way and self._on_the_way[0].message.first < next_index:
-            first = self._on_the_way[0].message
-            if next_index < first.first + first.count:
-                raise RemoteProtocolError(Code.SEQ, "a part of a batch is acknowledged")
-            self._on_the_way.popleft()
+        self._upload.acknowledge(next_index)
         if ended:
-            if not self._end_said or next_index != self._sent:
+            if not self._end_said or self._upload.on_the_way:
                 raise RemoteProtocolError(Code.STATE, "an END is acknowledged that was not said")
-            self.ended = True
+            self._upload.ended = True
+
+    def _hear_refused(self, message: Refused) -> None:
+        code, sentence, expected = message.code, message.sentence, message.expected
+        if not message.again:
+            line = self._upload.line_of(expected, message.row)
+            raise Refusal(code, sentence, line=line, field=message.field)
+        if not self._begun or self._upload.ended:
+            raise RemoteProtocolError(Code.STATE, "what was not sent is to be sent again")
+        self._upload.send_again_from(expected)
+        self._end_said = False
+        self._again = SendAgain(code, sentence)
 
     def _hear_winners(self, message: Winners) -> None:
         assert self.welcome is not None
-        if not self.ended or message.draw != self.welcome.draw:
+        if not self._upload.ended or message.draw != self.welcome.draw:
             raise RemoteProtocolError(Code.STATE, "winners of something that has not ended")
-        self._told.hear(message, self.acknowledged)
+        self._told.hear(message, self._upload.acknowledged)
         self._take_winners(message.rows)
-
-    def _line_of(self, expected: int, row: int) -> int:
-        """Which line of the file is row ``row`` (from 1) of the batch that is refused."""
-        for batch in self._on_the_way:
-            if batch.message.first == expected and 1 <= row <= batch.source.count:
-                return batch.source.lines[row - 1]
-        return 0

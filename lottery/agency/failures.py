@@ -1,4 +1,4 @@
-"""How an errand fails: each ends in a sentence and exit status 1."""
+"""How an errand fails, each way with a sentence and exit status 1; and what may be mended."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ class BadInput(LotteryError):
         return str(self.row) if self.row.line else f"{self.row.file} {self.row.reason}"
 
 
+class OtherFile(BadInput):
+    """The file is not the one whose bets the central holds."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(BadRow(file, 0, "", reason))
+
+
 class BadOutput(LotteryError):
     """The results cannot be written: exit status 1."""
 
@@ -56,30 +63,17 @@ class BadOutput(LotteryError):
 
 
 class Refusal(LotteryError):
-    """The central said no.
+    """The central said no, for good.
 
     :ivar code: which no.
-    :ivar again: the same may be said again later, from bet ``expected`` on.
-    :ivar expected: index of the bet that it wants next.
     :ivar line: which line of the file it is about; 0: none.
     :ivar field: counted from 1; 0: none.
     """
 
-    def __init__(
-        self,
-        code: Code,
-        sentence: str,
-        *,
-        again: bool = False,
-        expected: int = 0,
-        line: int = 0,
-        field: int = 0,
-    ) -> None:
+    def __init__(self, code: Code, sentence: str, *, line: int = 0, field: int = 0) -> None:
         super().__init__(code, sentence)
         self.code = code
         self.sentence = sentence
-        self.again = again
-        self.expected = expected
         self.line = line
         self.field = field
 
@@ -87,14 +81,44 @@ class Refusal(LotteryError):
         return self.sentence
 
 
-def sentence_of(error: BaseException | None) -> str:
-    """What Twisted says of an error, so that it fits into a sentence and a line of the log."""
-    return str(error).replace(": ", ", ").rstrip(".").lower()
+class VoidDraw(LotteryError):
+    """There are no winners, and there will be none."""
 
 
-class ConnectionCut(LotteryError):
+class SendAgain(LotteryError):
+    """The central did not store what was sent; the session goes on, later.
+
+    :ivar code: why not.
+    """
+
+    def __init__(self, code: Code, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Interruption(LotteryError):
+    """A session, or the attempt to have one, has ended; another one may do better.
+
+    :ivar code: why, if the central said so.
+    """
+
+    def __init__(self, sentence: str, code: Code | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class NotReached(Interruption):
+    """An attempt to be welcomed has failed."""
+
+
+class ConnectionCut(Interruption):
     """The connection ended before all was said."""
 
 
-class NotReached(LotteryError):
-    """This attempt to be welcomed has failed; another may not."""
+class ComeBack(Interruption):
+    """The central cannot go on now, and asks to come again later."""
+
+
+def sentence_of(error: BaseException | None) -> str:
+    """What Twisted says of an error, so that it fits into a sentence and a line of the log."""
+    return str(error).replace(": ", ", ").rstrip(".").lower()

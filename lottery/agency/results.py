@@ -53,6 +53,17 @@ class ResultsFile:
         except OSError as error:
             raise self._failed(error) from error
 
+    def start_over(self) -> None:
+        """Drop what was written: the rows will be told again from the first one on.
+
+        :raises BadOutput: if the disk does not let them go.
+        """
+        try:
+            self._file.seek(0)
+            self._file.truncate()
+        except OSError as error:
+            raise self._failed(error) from error
+
     def publish(self) -> None:
         """Bring the rows to disk and give them their name.
 

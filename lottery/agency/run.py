@@ -1,26 +1,28 @@
 """The errand of an agency: its bets to the central, its winners back.
 
 One :class:`AgencyRun` is one errand and ends with an exit status. Nothing is connected
-before the first batch is there, so that a file that cannot be sent takes no place. Whoever
-is welcomed has a session, and the session is the errand's only one: what would go back to
-where an earlier session ended belongs around :meth:`AgencyRun._send_all`.
+before the first batch is there, so that a file that cannot be sent takes no place. From
+then on the errand is a matter of :class:`~lottery.agency.sessions.Sessions`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import date
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.logger import LogLevel
 
-from lottery.agency.attempts import Attempts, close
-from lottery.agency.client import AgencyClient
-from lottery.agency.failures import BadInput, BadOutput, BadRow, NotReached, Refusal
-from lottery.agency.reader import BatchReader, FileBatch
+from lottery.agency.attempts import Attempts
+from lottery.agency.bets_file import BetsFile, unguarded
+from lottery.agency.failures import BadInput, BadOutput, BadRow, Interruption, Refusal
+from lottery.agency.reader import BatchReader
 from lottery.agency.results import ResultsFile
+from lottery.agency.sessions import Sessions
+from lottery.agency.skipped import SkippedRows, place_in_file
 from lottery.agency.source import Source
+from lottery.agency.upload import Upload
 from lottery.bets import FIELDS
 from lottery.errors import LotteryError, RemoteProtocolError
 from lottery.ops.log import ActionLog
@@ -29,9 +31,6 @@ from lottery.wire.messages import NONCE_BYTES
 
 #: Exit statuses: results written or stopped by a signal; bad row, refused, gave up.
 DONE, FAILED = 0, 1
-
-#: So many rows that are left out are logged in full, the others only counted.
-SKIPPED_IN_FULL = 20
 
 
 class AgencyRun:
@@ -60,13 +59,14 @@ class AgencyRun:
         jitter: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._attempts = Attempts(settings, endpoint, clock, log, jitter)
+        self._attempts = Attempts(settings, endpoint, clock)
         self._clock = clock
         self._log = log
         self._open_input = open_input
         self._today = today
         self._random_bytes = random_bytes
-        self._skipped = 0
+        self._jitter = jitter
+        self._skipped = SkippedRows(settings.input, log)
 
     async def run(self) -> int:
         """Run the errand; gives the exit status.
@@ -86,6 +86,7 @@ class AgencyRun:
             batch_size=settings.batch_size,
             window=settings.window,
             retry_for=settings.retry_for,
+            draw=settings.draw,
             skip_bad=settings.skip_bad,
             log_level=settings.log_level,
         )
@@ -106,18 +107,18 @@ class AgencyRun:
         match error:
             case BadInput(row=row):
                 action, reason = "read_input", row.reason
-                details |= {"file": row.file, **_place(row.line, row.field)}
+                details |= {"file": row.file, **place_in_file(row.line, row.field)}
             case BadOutput(path=path):
                 action, reason = "write_output", error.reason
                 details |= {"file": path}
-            case NotReached():
+            case Interruption():
                 action, reason = "connect", str(error)
                 details |= {"server_host": settings.host, "server_port": settings.port}
             case Refusal(line=line, field=field):
                 action, reason = "session", error.sentence
                 name = FIELDS[field - 1] if 0 < field <= len(FIELDS) else ""
                 details |= {"code": error.code.name}
-                details |= {"file": settings.input, **_place(line, name)} if line else {}
+                details |= {"file": settings.input, **place_in_file(line, name)} if line else {}
             case RemoteProtocolError():
                 action, reason = "session", error.sentence
                 details |= {"code": error.code.name}
@@ -131,86 +132,36 @@ class AgencyRun:
         try:
             results = ResultsFile(settings.output, settings.input)
             try:
-                reader = BatchReader(
-                    str(settings.input),
-                    settings.batch_size,
-                    self._today,
-                    skip_bad=settings.skip_bad,
-                    skipped=self._leave_out,
-                )
-                first = await _next_batch(reader, source.read)
-                if first is None and self._skipped:
-                    self._log_skipped()
-                    reason = f"has no row that can be sent, {self._skipped} were left out"
-                    raise BadInput(BadRow(str(settings.input), 0, "", reason))
-                client = await self._attempts.welcomed(results.write)
-                try:
-                    await self._send_all(client, first, reader, source)
-                    await self._bring_results(client, results)
-                finally:
-                    await close(client, self._clock)
+                await self._bring(source, results)
             finally:
                 results.discard()
         finally:
             source.close()
 
-    async def _send_all(
-        self, client: AgencyClient, batch: FileBatch | None, reader: BatchReader, source: Source
-    ) -> None:
-        while batch is not None:
-            await client.until(lambda: client.has_room)
-            client.send(batch)
-            batch = await _next_batch(reader, lambda: client.unless_broken(source.read()))
-        if self._skipped > SKIPPED_IN_FULL:
-            self._log_skipped()
-
-    async def _bring_results(self, client: AgencyClient, results: ResultsFile) -> None:
-        agency = self._settings.agency
-        client.end(self._random_bytes(NONCE_BYTES))
-        await client.until(lambda: client.ended)
-        left_out = {"skipped": self._skipped} if self._skipped else {}
-        self._log(
-            "apuesta_enviada",
-            "success",
-            client_id=agency,
-            cantidad=client.acknowledged,
-            **left_out,
+    async def _bring(self, source: Source, results: ResultsFile) -> None:
+        upload = Upload(str(self._settings.input), BetsFile(source, self._new_reader))
+        if not await upload.fill(unguarded) and self._skipped.count:
+            self._skipped.log_count()
+            reason = f"has no row that can be sent, {self._skipped.count} were left out"
+            raise BadInput(BadRow(str(self._settings.input), 0, "", reason))
+        sessions = Sessions(
+            self._settings,
+            self._attempts,
+            self._clock,
+            self._log,
+            upload=upload,
+            skipped=self._skipped,
+            results=results,
+            nonce=self._random_bytes(NONCE_BYTES),
+            jitter=self._jitter,
         )
-        await client.until(lambda: client.all_told)
-        results.publish()
-        client.received()
-        self._log(
-            "consulta_ganadores",
-            "success",
-            client_id=agency,
-            cant_ganadores=client.told,
-            output=self._settings.output,
+        await sessions.run()
+
+    def _new_reader(self) -> BatchReader:
+        return BatchReader(
+            str(self._settings.input),
+            self._settings.batch_size,
+            self._today,
+            skip_bad=self._settings.skip_bad,
+            skipped=self._skipped.note,
         )
-
-    def _log_skipped(self) -> None:
-        details = {"file": self._settings.input, "cantidad": self._skipped}
-        self._log("skip_rows", "success", LogLevel.warn, **details)
-
-    def _leave_out(self, row: BadRow) -> None:
-        self._skipped += 1
-        if self._skipped <= SKIPPED_IN_FULL:
-            details = {"file": row.file, **_place(row.line, row.field), "reason": row.reason}
-            self._log("skip_row", "success", LogLevel.warn, **details)
-
-
-async def _next_batch(
-    reader: BatchReader, read: Callable[[], Awaitable[bytes]]
-) -> FileBatch | None:
-    """Give the next batch, reading as much of the file as that needs; None at its end."""
-    while (batch := reader.next_batch()) is None and not reader.finished:
-        if data := await read():
-            reader.feed(data)
-        else:
-            reader.finish()
-    return batch
-
-
-def _place(line: int, field: str) -> dict[str, object]:
-    """Where in the file, for the log; line 0 and no field are not told."""
-    place: dict[str, object] = {"line": line} if line else {}
-    return {**place, "field": field} if field else place

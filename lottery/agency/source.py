@@ -35,6 +35,12 @@ class Source(Protocol):
         file, or fails with :class:`BadInput`. It can be cancelled.
         """
 
+    def rewind(self) -> None:
+        """Go back to the start of the file.
+
+        :raises BadInput: if it has no way back, as a pipe.
+        """
+
     def close(self) -> None:
         """Give the file back; doing it twice is fine."""
 
@@ -85,6 +91,11 @@ class FileSource:
         if not data and self._read_bytes < self._size:
             raise BadInput(BadRow(str(self._path), 0, "", "changed while it was read"))
         return data
+
+    def rewind(self) -> None:
+        """See :meth:`Source.rewind`."""
+        _rewind(self._path, self._descriptor)
+        self._read_bytes = 0
 
     def close(self) -> None:
         """See :meth:`Source.close`."""
@@ -160,12 +171,24 @@ class WatchedSource:
         """How the reactor names this descriptor in its log."""
         return type(self).__name__
 
+    def rewind(self) -> None:
+        """See :meth:`Source.rewind`."""
+        _rewind(self._path, self._descriptor)
+
     def close(self) -> None:
         """See :meth:`Source.close`."""
         if self._descriptor >= 0:
             self._watcher.removeReader(self)
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _rewind(path: Path, descriptor: int) -> None:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except OSError as error:
+        reason = "is a pipe that cannot be read again, name the draw that is open with --draw"
+        raise BadInput(BadRow(str(path), 0, "", reason)) from error
 
 
 def _reason(error: OSError) -> str:

@@ -1,7 +1,7 @@
 """What is owed to an agency, written as it reads.
 
 Acknowledgements are kept as numbers, not as bytes: however long an agency does not
-read, what is owed to it stays three integers, and reading from it goes on. (Rejected:
+read, what is owed to it stays three integers and a refusal, and reading from it goes on. (Rejected:
 to stop reading from an agency that does not read its acknowledgements. A client that
 sends its whole file before it reads anything would wait for us, and we for it.)
 Winners, whose bytes could be many, are made one message at a time as the last one
@@ -36,6 +36,7 @@ class Acknowledgements:
         self._next_index = 0
         self._ended = False
         self._owing = False
+        self._refusal = b""
         self._paused = False
         self._finished = False
         transport.registerProducer(self, True)
@@ -54,6 +55,14 @@ class Acknowledgements:
         self._owing = True
         self._write()
 
+    def refused(self, words: bytes) -> None:
+        """Owe a refusal behind what is owed so far; no acknowledgement follows before it is read.
+
+        :param words: it; one session's writer has at most one under way.
+        """
+        self._refusal = words
+        self._write()
+
     def finish(self) -> None:
         """Write what is owed, whether it is read or not, and let the transport go."""
         if self._finished:
@@ -63,10 +72,13 @@ class Acknowledgements:
         self.resumeProducing()
 
     def _write(self) -> None:
-        if self._paused or not self._owing:
+        if self._paused:
             return
-        words = self._speech.acknowledgement(self._batches, self._next_index, self._ended)
-        self._batches, self._owing = 0, False
+        words = b""
+        if self._owing:
+            words = self._speech.acknowledgement(self._batches, self._next_index, self._ended)
+        words += self._refusal
+        self._batches, self._owing, self._refusal = 0, False, b""
         if words:
             self._transport.write(words)
 

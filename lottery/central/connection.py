@@ -35,6 +35,7 @@ class Connection:
 
     :ivar leaving: whether all is said; what still comes is to be thrown away.
     :ivar peer_closed: whether the peer has said that it will send no more.
+    :ivar gone: whether the connection is no more.
     :ivar overdue: whether the peer was given up because it did not close in time.
     """
 
@@ -42,7 +43,7 @@ class Connection:
         self.transport = transport
         self._clock = clock
         self._grace: IDelayedCall | None = None
-        self._gone = False
+        self.gone = False
         self.leaving = False
         self.peer_closed = False
         self.overdue = False
@@ -76,7 +77,7 @@ class Connection:
         :param grace_seconds: then the connection is aborted, whatever is still unwritten.
         """
         self.leaving = True
-        if self._gone:
+        if self.gone:
             return
         # As long as a producer is registered, a transport waits for what it has to say.
         self.transport.unregisterProducer()
@@ -102,7 +103,7 @@ class Connection:
 
     def lost(self) -> None:
         """Note that the connection is no more: nothing can be said, or shut, any more."""
-        self._gone = True
+        self.gone = True
         if self._grace is not None and self._grace.active():
             self._grace.cancel()
 

@@ -1,10 +1,10 @@
-"""A draw's places and their outcomes: who takes part, and how each part ends."""
+"""A draw that is open, then closing: who takes part, and when all parts are decided."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import Protocol as Interface
+from typing import TypeVar
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
@@ -12,77 +12,45 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from lottery.central.place import Abandoned, LeftOut, Participant, Place
 from lottery.errors import Code, RemoteProtocolError
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.record import AgencyPart
+from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
+from lottery.wire import classic, lottery1
 from lottery.wire.decoder import PAYLOAD_LIMIT
 from lottery.wire.messages import DrawState, Hello, Welcome
 from lottery.writer.pool import WriterPool
+from lottery.writer.seat import Seat
 
-
-class Participant(Interface):
-    """What a draw asks of the session that has a place in it."""
-
-    def fail(self, code: Code, sentence: str) -> None:
-        """Tell the agency why it is left out, and leave."""
-
-    def deliver(self, draw: int, number: int, rows: Sequence[bytes]) -> Deferred[str]:
-        """Tell the agency its winning rows; fires with why that failed, if it did."""
-
-
-class LeftOut(Exception):
-    """How an agency's part failed.
-
-    :ivar code: what the agency is told.
-    :ivar reason: why, in a few words.
-    """
-
-    def __init__(self, code: Code, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-class Abandoned(Exception):
-    """The central is being stopped; how the part would have ended nobody knows."""
-
-
-class Place:
-    """An agency's part in a draw.
-
-    :ivar agency: whose place it is; None as long as nobody has taken it.
-    :ivar outcome: fires with the agency's total of bets when it has succeeded, and
-        fails with :class:`LeftOut` when it has not; once, whatever comes after.
-    """
-
-    def __init__(self) -> None:
-        self.agency: int | None = None
-        self.dialect = ""
-        self.session: Participant | None = None
-        self.decided = False
-        self.succeeded = False
-        self.outcome: Deferred[int] = Deferred()
-
-    def succeed(self, total: int) -> None:
-        """Note that the END is stored; a part that is decided stays as it is."""
-        if not self.decided:
-            self.decided = self.succeeded = True
-            self.outcome.callback(total)
-
-    def fail(self, why: LeftOut | Abandoned) -> None:
-        """Note why the agency is left out; a part that is decided stays as it is."""
-        if not self.decided:
-            self.decided = True
-            self.outcome.errback(Failure(why))
+T = TypeVar("T")
 
 
 @frozen
-class Success:
-    """A part that succeeded: ``total`` bets of ``agency`` take part in the draw."""
+class DrawTerms:
+    """What holds for every draw of a central, in seconds.
 
-    place: Place
-    agency: int
-    total: int
+    :ivar silence: how long an agency may be silent in its turn, 0 for ever.
+    :ivar rejoin: how long it may be away, 0: not at all.
+    :ivar deadline: from the first session of this process on, 0: none.
+    """
+
+    silence: float
+    rejoin: float
+    deadline: float
+
+    def welcome(self, draw: int, state: DrawState, standing: Standing) -> Welcome:
+        """Say where an agency has to go on."""
+        return Welcome(
+            draw=draw,
+            state=state,
+            ended=standing.ended,
+            next_index=standing.next_index,
+            crc=standing.crc,
+            payload_limit=PAYLOAD_LIMIT,
+            silence=min(ceil(self.silence), 0xFFFFFFFF),
+        )
 
 
 class Draw:
@@ -93,7 +61,7 @@ class Draw:
     at once if there was none.
 
     :ivar closed: whether every part is decided, so that nobody can come in any more.
-    :ivar outcomes: fires with those who succeeded once every part is decided.
+    :ivar outcomes: fires with the places of those who succeeded once every part is decided.
     """
 
     def __init__(
@@ -102,84 +70,127 @@ class Draw:
         places: int,
         pool: WriterPool,
         clock: IReactorTime,
-        deadline_seconds: float,
+        terms: DrawTerms,
         log: ActionLog,
     ) -> None:
-        """:param deadline_seconds: from the first session on; 0: none."""
+        """:param places: how many agencies may take part."""
         self.directory = directory
         self.number = directory.number
         self.pool = pool
-        self.places = [Place() for _ in range(places)]
+        self.places = [Place(clock, terms.rejoin) for _ in range(places)]
         self.closed = False
-        self.left_out: list[tuple[Place, LeftOut]] = []
         self._taken: dict[int, Place] = {}
         self._next_number = 1
         self._clock = clock
-        self._deadline_seconds = deadline_seconds
+        self._terms = terms
         self._deadline: IDelayedCall | None = None
         self._log = log
+        self._restoring = False
+        for place in self.places:
+            place.outcome.addBoth(self._note_outcome, place)
         outcomes = DeferredList([place.outcome for place in self.places], consumeErrors=True)
-        self.outcomes: Deferred[list[Success]] = outcomes.addCallback(self._decide)
+        self.outcomes: Deferred[list[Place]] = outcomes.addCallback(self._decide)
 
-    def place_of(self, hello: Hello, session: Participant) -> Place:
-        """Give an agency that says who it is its place.
+    def restore(self, standings: Mapping[int, Standing]) -> None:
+        """Give those their places whose bets an earlier process of the central has stored."""
+        self._restoring = True
+        for (agency, standing), place in zip(standings.items(), self.places, strict=False):
+            dialect = classic.DIALECT if standing.classic else lottery1.DIALECT
+            self._taken[agency] = place
+            place.restore(agency, dialect, standing)
+            if not standing.ended:
+                place.wait_anew()
+        self._restoring = False
+
+    def leave_out_others(self, reason: str) -> None:
+        """Decide every part that is not decided yet."""
+        for place in self.places:
+            place.fail(
+                LeftOut(Code.LEFT_OUT, reason if place.agency is not None else "it never came")
+            )
+
+    def hello(self, hello: Hello, session: Participant) -> None:
+        """Give an agency that says who it is its place, and welcome it when that is settled.
 
         :raises RemoteProtocolError: CLOSED, FULL, TAKEN, LEFT_OUT, or SEQ if it has been
             told of bets that are not here.
         """
         agency = hello.agency
-        if hello.draw not in (0, self.number):
-            raise RemoteProtocolError(
-                Code.CLOSED, f"draw {hello.draw} is not open, draw {self.number} is"
-            )
-        if hello.acknowledged:
-            raise RemoteProtocolError(
-                Code.SEQ,
-                f"{hello.acknowledged} bets were acknowledged to agency {agency}, "
-                f"draw {self.number} has none of them",
-            )
         place = self._taken.get(agency)
-        if place is None:
-            return self._take(agency, session)
-        if place.succeeded:
+        if place is not None and place.dialect == classic.DIALECT:
             raise RemoteProtocolError(
-                Code.TAKEN, f"agency {agency} has ended in draw {self.number} already"
+                Code.TAKEN, f"agency {agency} is a classic one in draw {self.number}"
             )
-        if place.decided:
+        if place is not None and place.refuses:
             raise RemoteProtocolError(
                 Code.LEFT_OUT, f"agency {agency} has no part in draw {self.number} any more"
             )
-        raise RemoteProtocolError(
-            Code.TAKEN, f"agency {agency} is at work in draw {self.number} already"
+        self._check_told(hello, place)
+        if place is None:
+            place = self._take(agency, lottery1.DIALECT, session)
+        else:
+            session.join(place)
+            place.come_back(session)
+        place.when_settled(lambda: self._welcome(place, session))
+
+    def _check_told(self, hello: Hello, place: Place | None) -> None:
+        """Hold against what is stored what the agency was told is stored."""
+        stored = place.standing.next_index if place is not None else 0
+        if hello.acknowledged <= stored:
+            return
+        sentence = (
+            f"{hello.acknowledged} bets were acknowledged to agency {hello.agency}, "
+            f"draw {self.number} has {stored} of them"
         )
+        self._log("damage", "fail", LogLevel.critical, error=sentence)
+        raise RemoteProtocolError(Code.SEQ, sentence)
 
-    def welcome(self, silence_seconds: float) -> Welcome:
-        """Say where a new agency begins."""
-        return Welcome(
-            draw=self.number,
-            state=DrawState.OPEN,
-            ended=False,
-            next_index=0,
-            crc=0,
-            payload_limit=PAYLOAD_LIMIT,
-            silence=min(ceil(silence_seconds), 0xFFFFFFFF),
-        )
+    def _welcome(self, place: Place, session: Participant) -> None:
+        if place.session is not session:
+            return  # it is gone already, or fenced
+        if place.refuses:
+            session.fail(Code.LEFT_OUT, f"it has no part in draw {self.number} any more")
+            return
+        seat = None
+        if not place.standing.ended:
+            try:
+                seat = self._seat(place, session)
+            except RemoteProtocolError as error:
+                session.lost(error.sentence)
+                return
+        session.welcome(self._terms.welcome(self.number, DrawState.OPEN, place.standing), seat)
 
-    def next_place(self, session: Participant) -> Place:
-        """Give a classic agency, which cannot say who it is, the next number.
+    def classic(self, session: Participant) -> Seat:
+        """Give a classic agency, which cannot say who it is, the next number, and a seat.
 
-        :raises RemoteProtocolError: CLOSED or FULL.
+        :raises RemoteProtocolError: CLOSED or FULL, or STORAGE if no writer can be started.
         """
         while self._next_number in self._taken:
             self._next_number += 1
-        return self._take(self._next_number, session)
+        place = self._take(self._next_number, classic.DIALECT, session)
+        place.standing = Standing(classic=True)
+        return self._seat(place, session)
+
+    def _seat(self, place: Place, session: Participant) -> Seat:
+        assert place.agency is not None
+        try:
+            seat = self.pool.seat(session, place.agency, place.standing)
+        except OSError as error:
+            self._log("writer", "fail", LogLevel.error, error=f"none can start, {error}")
+            raise RemoteProtocolError(Code.STORAGE, "the central cannot store now") from error
+        place.seated(seat)
+        return seat
+
+    def knows(self, agency: int) -> bool:
+        """Whether an agency has a place."""
+        return agency in self._taken
 
     def abandon(self) -> None:
         """Decide nothing any more: the central is being stopped."""
         for place in self.places:
             place.fail(Abandoned())
 
-    def _take(self, agency: int, session: Participant) -> Place:
+    def _take(self, agency: int, dialect: str, session: Participant) -> Place:
         if self.closed:
             raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more bets")
         if len(self._taken) == len(self.places):
@@ -187,43 +198,71 @@ class Draw:
                 Code.FULL, f"all {len(self.places)} places of draw {self.number} are taken"
             )
         place = self._taken[agency] = self.places[len(self._taken)]
-        if self._deadline is None and self._deadline_seconds:
-            self._deadline = self._clock.callLater(self._deadline_seconds, self._too_late)
-        place.agency, place.session = agency, session
+        if self._deadline is None and self._terms.deadline:
+            self._deadline = self._clock.callLater(self._terms.deadline, self._too_late)
+        place.take(agency, dialect, session)
+        session.join(place)
         return place
 
     def _too_late(self) -> None:
-        reason = f"it had not ended when the deadline of {self._deadline_seconds:g} s passed"
+        reason = f"it had not ended when the deadline of {self._terms.deadline:g} s passed"
         for place in self.places:
             if place.decided:
                 continue
             if place.session is not None:
                 place.session.fail(Code.TIMEOUT, reason)
+            elif place.agency is not None:
+                place.leave_out(LeftOut(Code.TIMEOUT, reason))
             else:
                 place.fail(LeftOut(Code.TIMEOUT, "it never came"))
 
-    def _decide(self, results: Sequence[tuple[bool, object]]) -> list[Success]:
+    def _note_outcome(self, outcome: T, place: Place) -> T:
+        """Log what came of an agency; what an earlier process has logged is not told again."""
+        abandoned = isinstance(outcome, Failure) and isinstance(outcome.value, Abandoned)
+        if place.agency is None or self._restoring or abandoned:
+            return outcome
+        bets = place.standing.next_index
+        if self._log.enabled(LogLevel.debug):
+            # Its batches have had lines of their own: never both, so they can be added up.
+            if place.succeeded:
+                self._log("agency", "success", LogLevel.debug, agency=place.agency, bets=bets)
+        else:
+            result = "success" if place.succeeded else "fail"
+            self._log("apuesta_recibida", result, agency=place.agency, cantidad=bets)
+        return outcome
+
+    def _decide(self, results: Sequence[tuple[bool, object]]) -> list[Place]:
         self.closed = True
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
-        successes = []
-        for place, (succeeded, result) in zip(self.places, results, strict=True):
-            if succeeded:
-                assert isinstance(result, int)
-                assert place.agency is not None
-                successes.append(Success(place, place.agency, result))
-            elif isinstance(result, Failure) and isinstance(result.value, LeftOut):
-                self.left_out.append((place, result.value))
-        return successes
+        return [
+            place for place, (succeeded, _) in zip(self.places, results, strict=True) if succeeded
+        ]
+
+    def parts(self) -> tuple[AgencyPart, ...]:
+        """How the part of each agency has ended, for the draw's record."""
+        return tuple(
+            AgencyPart(
+                agency=agency,
+                dialect=place.dialect,
+                outcome="succeeded" if place.succeeded else "left_out",
+                reason=place.left_out.reason if place.left_out else "",
+                bets=place.standing.next_index,
+                crc32=place.standing.crc,
+                nonce=place.standing.nonce,
+            )
+            for agency, place in sorted(self._taken.items())
+        )
 
     def log_left_out(self) -> None:
         """Name those who are left out, and why."""
-        for place, why in self.left_out:
-            self._log(
-                "left_out",
-                "success",
-                LogLevel.warn,
-                draw=self.number,
-                agency="nobody" if place.agency is None else place.agency,
-                reason=why.reason,
-            )
+        for place in self.places:
+            if place.left_out is not None:
+                self._log(
+                    "left_out",
+                    "success",
+                    LogLevel.warn,
+                    draw=self.number,
+                    agency="nobody" if place.agency is None else place.agency,
+                    reason=place.left_out.reason,
+                )

@@ -7,32 +7,32 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import LogLevel
 
-from lottery.central.draw import Draw
+from lottery.central.draw import DrawTerms
+from lottery.central.draws import Draws
 from lottery.central.session import AgencySession
 from lottery.errors import Code
 from lottery.ops.log import ActionLog
-from lottery.settings import CentralSettings
 
 
 class AgencyFactory(Factory):
     """Where connections become sessions.
 
-    :ivar open_draw: where an agency that comes now takes its place.
+    :ivar draws: where an agency that comes is brought to.
     """
 
     noisy = False
 
-    open_draw: Draw
-
     def __init__(
         self,
-        settings: CentralSettings,
+        draws: Draws,
+        terms: DrawTerms,
         reactor: IReactorTime,
         log: ActionLog,
         connections_limit: int,
     ) -> None:
         """:param connections_limit: beyond as many, a peer is turned away unheard."""
-        self.settings = settings
+        self.draws = draws
+        self.terms = terms
         self.reactor = reactor
         self.log = log
         self._connections_limit = connections_limit

@@ -1,16 +1,15 @@
 """The service: what starts and stops in which order, one draw after the other.
 
-Start: own the data directory, listen, open a draw. Stop: listen no more, read no more,
+Start: own the data directory, look at what an earlier process left there, listen, go on
+with the draws that are not at their end, or open one. Stop: listen no more, read no more,
 let the writers finish what they have and end, tell the agencies, let the directory go.
 :meth:`Central._hold_draws` waits until every part of a draw is decided; then, while the
-next one is open already, the draw is sealed, its winners are found and told.
+next one is open already, the draw is concluded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol as Interface
-from typing import TypeVar
 
 from attrs import asdict
 from twisted.application.service import Service
@@ -19,30 +18,26 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from lottery.central.draw import Draw, Success
+from lottery.central.conclusion import Conclusion
+from lottery.central.draw import Draw, DrawTerms
+from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
+from lottery.central.place import Place
 from lottery.errors import DamagedLedger, LotteryError, StartError
-from lottery.ledger.bets_csv import Interrupted, Ledger, TornTail, make_bets_csv
+from lottery.ledger.bets_csv import Interrupted
 from lottery.ledger.directory import DataDirectory, DrawDirectory
-from lottery.ledger.winners import find_winners
+from lottery.ledger.record import DrawRecord, publish
+from lottery.ledger.recovery import UnfinishedDraw, recover, unreceived
+from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
-from lottery.writer.pool import ReactorForWriters, WriterPool
+from lottery.writer.disk import DiskWork, OffThread, lacks_room
+from lottery.writer.pool import ReactorForWriters, WriterPool, WriterTerms
 
 #: SIGTERM to the end in 5 seconds: this for the writers, then that for the agencies; what is
 #: left is for a machine that is busy.
 STOP_WRITERS_SECONDS = 2.0
 STOP_AGENCIES_SECONDS = 1.0
-
-
-T = TypeVar("T")
-
-
-class OffThread(Interface):
-    """Runs a function in another thread."""
-
-    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
-        """Fires with the function's result, or fails as it does."""
 
 
 class Central(Service):
@@ -60,17 +55,25 @@ class Central(Service):
         reactor: ReactorForWriters,
         endpoints: Sequence[IStreamServerEndpoint],
         off_thread: OffThread,
+        again: Callable[[], bool],
         log: ActionLog,
         connections_limit: int,
     ) -> None:
-        """:param connections_limit: how many there may be at once, of agencies and others."""
+        """:param again: waits a little for another process to let the data directory go, and
+            says whether it is worth another try.
+
+        :param connections_limit: how many there may be at once, of agencies and others.
+        """
         self._settings = settings
         self._reactor = reactor
         self._endpoints = endpoints
-        self._off_thread = off_thread
+        self._again = again
         self._log = log
-        self._connections_limit = connections_limit
         self._data = DataDirectory(settings.data_dir)
+        self._disk = DiskWork(off_thread, reactor, log)
+        self._terms = DrawTerms(settings.silence, settings.rejoin, settings.deadline)
+        self._rounds = Draws(self._former)
+        self._factory = AgencyFactory(self._rounds, self._terms, reactor, log, connections_limit)
         self._ports: list[IListeningPort] = []
         self._pools: list[WriterPool] = []
         self._closing: list[Deferred[None]] = []
@@ -81,27 +84,36 @@ class Central(Service):
     # Start and stop.
 
     def startService(self) -> None:
-        """Own the directory, listen, open the first draw.
+        """Own the directory, bring it in order, listen, open or go on with a draw.
 
-        Nobody is accepted before the reactor turns, so a draw is not opened, and no
-        directory made for it, unless the central can listen.
+        All of it happens before the reactor turns again: nobody is accepted before that, so
+        there is nobody whom it could keep waiting. A draw is not opened, and no directory
+        made for it, unless the central can listen.
 
         :raises StartError: if it cannot; nothing is left open then.
+        :raises DamagedLedger: if stored bytes are not what was written; nothing was touched.
         """
         self._log_settings()
-        self._data.own()
+        self._data.own(self._again)
         try:
-            self._factory = AgencyFactory(
-                self._settings, self._reactor, self._log, self._connections_limit
-            )
+            unfinished = recover(self._data, self._settings.agencies)
+            self._rounds.unreceived |= unreceived(self._data)
             self._listen()
-            self._factory.open_draw = self._open()
-        except (StartError, OSError) as error:
+            self._draws = len(unfinished)
+            if unfinished and unfinished[-1].record.state == "open":
+                self._rounds.open = self._restore(unfinished.pop())
+            elif self._may_open:
+                self._rounds.open = self._open()
+        except BaseException as error:
             for port in self._ports:
                 port.stopListening()
             self._data.release()
-            raise StartError(str(error)) from error
+            if isinstance(error, OSError):
+                raise StartError(str(error)) from error
+            raise
         super().startService()  # type: ignore[no-untyped-call]
+        for each in unfinished:
+            self._go_on(each)
         self._draw_after_draw = Deferred.fromCoroutine(self._hold_draws())
         self._draw_after_draw.addErrback(self._cannot_go_on)
 
@@ -114,11 +126,15 @@ class Central(Service):
 
     async def _stop(self) -> None:
         self._stopping = True
+        self._disk.stop()
         await gatherResults([_stop_listening(port) for port in self._ports])
         self._factory.stop_reading()
         await gatherResults([pool.close(STOP_WRITERS_SECONDS) for pool in self._pools])
+        if self._rounds.open is not None:
+            self._rounds.open.abandon()
+        for conclusion in self._rounds.concluding:
+            conclusion.abandon()
         await self._factory.part(STOP_AGENCIES_SECONDS)
-        self._factory.open_draw.abandon()
         await self._draw_after_draw
         await DeferredList(self._closing)
         self._data.release()
@@ -148,100 +164,133 @@ class Central(Service):
 
     # One draw after the other.
 
+    @property
+    def _may_open(self) -> bool:
+        return not self._settings.draws or self._draws < self._settings.draws
+
+    def _open(self) -> Draw:
+        directory = self._data.new_draw(self._settings.agencies)
+        self._draws += 1
+        places = self._settings.agencies
+        self._log("draw_open", "success", draw=directory.number, agencies=places)
+        return self._draw(directory, places)
+
+    def _draw(self, directory: DrawDirectory, places: int) -> Draw:
+        settings, lock = self._settings, self._data.lock_fd
+        terms = WriterTerms(settings.writers, settings.writer_timeout, settings.min_free, lock)
+        pool = WriterPool(
+            self._reactor, directory, terms, self._disk, self._cannot_go_on, self._log
+        )
+        self._pools.append(pool)
+        return Draw(directory, places, pool, self._reactor, self._terms, self._log)
+
+    def _restore(self, unfinished: UnfinishedDraw) -> Draw:
+        """Open a draw again that an earlier process has left open."""
+        self._note_resumed(unfinished)
+        draw = self._draw(unfinished.directory, unfinished.record.places)
+        draw.restore(unfinished.standings)
+        return draw
+
+    def _go_on(self, unfinished: UnfinishedDraw) -> None:
+        """Take a draw that takes no more bets up where an earlier process has left it."""
+        record = unfinished.record
+        if record.state == "open":
+            # The next one was opened, so all of its parts were decided; but not published.
+            draw = self._restore(unfinished)
+            draw.leave_out_others("the draw closed when the central was started again")
+            self._close(draw, [place for place in draw.places if place.succeeded])
+            return
+        self._note_resumed(unfinished)
+        self._conclude(self._conclusion(unfinished.directory, record, self._places(record)))
+
+    def _note_resumed(self, unfinished: UnfinishedDraw) -> None:
+        for tail in unfinished.torn:
+            self._log("torn_tail", "success", LogLevel.warn, **asdict(tail))
+        record = unfinished.record
+        self._log("draw_resumed", "success", draw=record.draw, state=record.state)
+
     async def _hold_draws(self) -> None:
-        while True:
-            draw = self._factory.open_draw
+        while (draw := self._rounds.open) is not None:
             successes = await draw.outcomes
             if self._stopping:
                 return
-            self._closing = [each for each in self._closing if not each.called]
-            closing = Deferred.fromCoroutine(self._close(draw, successes))
-            self._closing.append(closing.addErrback(self._cannot_go_on))
-            if self._draws == self._settings.draws:
-                await DeferredList(list(self._closing))
-                self._finish(0)
-                return
+            self._close(draw, successes)
+            self._rounds.open = None
+            if self._may_open:
+                try:
+                    await self._open_next()
+                except Interrupted:
+                    return
+                except OSError:
+                    # Nobody can come any more, but those who have ended get their winners.
+                    await DeferredList(list(self._closing))
+                    raise
+        await DeferredList(list(self._closing))
+        if not self._stopping:
+            self._finish(0)
+
+    async def _open_next(self) -> None:
+        """Open the next draw; on a full disk, as soon as there is room."""
+        while self._rounds.open is None:
             try:
-                self._factory.open_draw = self._open()
-            except OSError:
-                # Nobody can come any more, but those who have ended get their winners.
-                await DeferredList(list(self._closing))
-                raise
+                self._rounds.open = self._open()
+            except OSError as error:
+                if not lacks_room(error):
+                    raise
+                self._log("room", "in_progress", LogLevel.warn, work="open", error=error.strerror)
+                await self._disk.pause()
 
-    def _open(self) -> Draw:
-        directory = self._data.new_draw()
-        settings = self._settings
-        pool = WriterPool(
-            self._reactor, directory, settings.writers, settings.writer_timeout, self._log
-        )
-        self._pools.append(pool)
-        self._draws += 1
-        self._log("draw_open", "success", draw=directory.number, agencies=settings.agencies)
-        return Draw(directory, settings.agencies, pool, self._reactor, settings.deadline, self._log)
+    def _close(self, draw: Draw, successes: Sequence[Place]) -> None:
+        """Take no more bets, and conclude the draw in its own time."""
+        record = DrawRecord(draw.number, "closing", len(draw.places), draw.parts())
+        self._conclude(self._conclusion(draw.directory, record, successes), draw)
 
-    async def _close(self, draw: Draw, successes: list[Success]) -> None:
-        await draw.pool.close(self._settings.writer_timeout)
-        self._pools.remove(draw.pool)
-        draw.log_left_out()
-        if not successes:
-            self._log("sorteo", "fail", LogLevel.warn, draw=draw.number, error="void, nobody ended")
-            return
+    def _conclude(self, conclusion: Conclusion, draw: Draw | None = None) -> None:
+        self._rounds.conclude(conclusion)
+        self._closing = [each for each in self._closing if not each.called]
+        closing = Deferred.fromCoroutine(self._concluded(conclusion, draw))
+        self._closing.append(closing.addErrback(self._cannot_go_on))
+
+    async def _concluded(self, conclusion: Conclusion, draw: Draw | None) -> None:
         try:
-            torn, winners = await self._off_thread(lambda: self._seal(draw.directory, successes))
+            if draw is not None:
+                record, path = conclusion.record, conclusion.directory.record
+                await self._disk.do("closing", lambda: publish(record, path))
+                await draw.pool.close(self._settings.writer_timeout)
+                self._pools.remove(draw.pool)
+                draw.log_left_out()
+            await conclusion.run(self._settings.winning_number)
         except Interrupted:
-            return
-        for tail in torn:
-            self._log("torn_tail", "success", LogLevel.warn, **asdict(tail))
-        self._log(
-            "sorteo",
-            "success",
-            draw=draw.number,
-            winning_number=self._settings.winning_number,
-            agencies=len(successes),
-            left_out=sum(place.agency is not None for place, _ in draw.left_out),
-        )
-        await gatherResults([self._deliver(draw, each, winners) for each in successes])
+            return  # the next start goes on from here
+        self._rounds.concluded(conclusion)
 
-    def _seal(
-        self, directory: DrawDirectory, successes: Sequence[Success]
-    ) -> tuple[list[TornTail], dict[int, list[bytes]]]:
-        """Make ``bets.csv`` and find the winners; runs in a thread of its own.
+    def _conclusion(
+        self, directory: DrawDirectory, record: DrawRecord, places: Sequence[Place]
+    ) -> Conclusion:
+        def received(agency: int) -> None:
+            self._rounds.received(agency, directory.number)
 
-        :raises DamagedLedger: if bets are missing that were acknowledged to an agency
-            which takes part: no number is drawn over less than all.
-        """
-        ledger = Ledger(directory.segments(), self._is_stopping)
-        for success in successes:
-            ledger.require(success.agency, success.total)
-        make_bets_csv(ledger, directory.bets_csv)
-        number = self._settings.winning_number
-        return ledger.torn, find_winners(directory.bets_csv, number, self._is_stopping)
-
-    def _deliver(
-        self, draw: Draw, success: Success, winners: dict[int, list[bytes]]
-    ) -> Deferred[None]:
-        place = success.place
-        rows = winners.get(success.agency, [])
-
-        def note(why_not: str) -> None:
-            details: dict[str, object] = {"error": why_not} if why_not else {}
-            self._log(
-                "consulta_ganadores",
-                "fail" if why_not else "success",
-                LogLevel.warn if why_not else LogLevel.info,
-                draw=draw.number,
-                agency=success.agency,
-                cant_ganadores=len(rows),
-                **details,
-            )
-
-        assert place.session is not None, "an agency that has succeeded has had a session"
-        return place.session.deliver(draw.number, self._settings.winning_number, rows).addCallback(
-            note
+        return Conclusion(
+            directory, record, places, self._reactor, self._terms, self._disk, received, self._log
         )
 
-    def _is_stopping(self) -> bool:
-        return self._stopping
+    def _former(self, number: int) -> Conclusion | None:
+        """Give a draw that is at its end."""
+        directory = next((each for each in self._data.draws() if each.number == number), None)
+        if directory is None:
+            return None
+        record = directory.read()
+        return self._conclusion(directory, record, self._places(record))
+
+    def _places(self, record: DrawRecord) -> list[Place]:
+        """Give the places of those who succeeded, whom nobody speaks for at present."""
+        places = []
+        for part in record.agencies:
+            if part.succeeded:
+                place = Place(self._reactor, self._terms.rejoin)
+                place.restore(part.agency, part.dialect, Standing(part.bets, part.crc32, True))
+                places.append(place)
+        return places
 
     # The end.
 

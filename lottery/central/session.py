@@ -3,41 +3,51 @@
 A session never parses bets: a batch travels on as bytes. It reads as long as its
 writer has room; what the agency is owed goes through
 :class:`~lottery.central.answers.Acknowledgements` and never stops the reading.
+
+Who is told to go hears first what became of the batches that it has handed on: a session
+stops reading, waits until its seat is settled, acknowledges what was stored, and then says
+its last words. So what an agency has no acknowledgement of when it is told to go is not
+stored, unless its writer died.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import LogLevel
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lottery.central.answers import Acknowledgements, Delivery, Telling
-from lottery.central.connection import LINGER_SECONDS, Connection, IAgencyTransport
-from lottery.central.draw import LeftOut, Place
+from lottery.central.connection import LINGER_SECONDS
+from lottery.central.place import LeftOut, Place
+from lottery.central.receiver import MessageReceiver
 from lottery.central.session_log import SessionLog
-from lottery.central.silence import SilenceClock
-from lottery.central.speech import CLASSIC, LOTTERY1, CannotSay, Speech
-from lottery.errors import Code, RemoteProtocolError
-from lottery.wire import classic, lottery1
-from lottery.wire.decoder import Decoder
-from lottery.wire.messages import Batch, ClassicBatch, ClassicEnd, End, Hello, Message, Received
-from lottery.wire.states import Conversation, State
+from lottery.central.speech import CLASSIC, CannotSay
+from lottery.errors import Code
+from lottery.wire.messages import (
+    Batch,
+    ClassicBatch,
+    ClassicEnd,
+    End,
+    Hello,
+    Message,
+    Received,
+    Welcome,
+)
+from lottery.wire.states import State
 from lottery.writer.pipe import Refusal
 from lottery.writer.seat import Seat
 
 if TYPE_CHECKING:
     from lottery.central.factory import AgencyFactory
 
-#: How long an agency may stand still while it is told its winners, if it may be silent
-#: for ever otherwise: a draw has to end.
+#: How long an agency may stand still while it is told its winners, if it may be away or
+#: silent for ever otherwise: a draw has to end.
 DELIVERY_SECONDS = 30.0
 
 #: The agency has said all that it has to say; if it goes now, it goes in peace.
@@ -45,43 +55,34 @@ _ALL_SENT = frozenset({State.ENDED, State.CLASSIC_ENDED, State.TOLD, State.OVER}
 
 
 @implementer(IHalfCloseableProtocol)
-class AgencySession(Protocol):
+class AgencySession(MessageReceiver):
     """A connection: nobody's at first, then that of an agency with a place."""
 
     factory: AgencyFactory
 
     def connectionMade(self) -> None:
         """Begin to listen; nothing is taken up for a peer that has said nothing."""
-        clock = self.factory.reactor
-        self._connection = Connection(cast(IAgencyTransport, self.transport), clock)
-        self._decoder = Decoder(lottery1.TO_CENTRAL, classic.TO_CENTRAL)
-        self._conversation = Conversation()
+        self.begin(self.factory.reactor, self.factory.terms.silence)
         self._place: Place | None = None
         self._seat: Seat | None = None
         self._acknowledgements: Acknowledgements | None = None
         self._waiting = False
         self._stopping = False
+        self._parting = False
+        self._held = False
         self._delivery: Delivery | None = None
         self._all_told = False
         self._journal = SessionLog(self.factory.log, self._connection.peer)
-        self._silence = self._silence_clock(self.factory.settings.silence)
         self.factory.opened(self)
 
-    # What the agency does.
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take what came, unless there is nothing to be said any more."""
-        if self._connection.leaving:
-            return
-        self._decoder.receive(data)
-        self._proceed()
+    # How the agency goes.
 
     def readConnectionLost(self) -> None:
         """The agency will send no more; it may still be reading."""
         self._connection.peer_closed = True
-        if self._connection.leaving or self._conversation.state is State.TOLD:
+        if self._connection.leaving or self.state is State.TOLD:
             self._connection.close()
-        elif self._conversation.state not in _ALL_SENT:
+        elif self.state not in _ALL_SENT:
             self._cut_off("it closed the connection")
 
     def writeConnectionLost(self) -> None:
@@ -91,31 +92,24 @@ class AgencySession(Protocol):
         """The connection is gone; what is decided of the agency's part stays decided."""
         self._silence.stop()
         self._connection.lost()
-        if self._conversation.state in _ALL_SENT:
-            self._connection.leave()
+        if self._parting or self.state in _ALL_SENT:
+            self._leave()
         elif not self._connection.leaving:
             self._cut_off("the connection was lost")
+        self._left(LeftOut(Code.LEFT_OUT, "the connection was lost"), may_return=True)
         closed = reason.check(ConnectionDone) and not self._connection.overdue
         in_peace = self._all_told and closed
         self._finish_delivery("" if in_peace else "the connection was lost")
         self.factory.closed(self)
 
-    # From bytes to messages.
+    # What the agency says.
 
-    def _proceed(self) -> None:
-        try:
-            while not (self._waiting or self._connection.leaving):
-                message = self._decoder.next_message()
-                if message is None:
-                    return
-                # A whole message is a move; a trickle of bytes is not.
-                self._silence.moved()
-                self._conversation.heard(message)
-                self._hear(message)
-        except RemoteProtocolError as error:
-            self.fail(error.code, error.sentence)
+    def may_hear(self) -> bool:
+        """Whether the next message is to be taken."""
+        return not (self._waiting or self._parting or self._connection.leaving)
 
-    def _hear(self, message: Message) -> None:
+    def messageReceived(self, message: Message) -> None:
+        """Hand on a batch or an END, or deal with what else an agency says."""
         match message:
             case Batch(first, count, rows):
                 seat = cast(Seat, self._seat)  # the table of states lets HELLO come first
@@ -126,7 +120,7 @@ class AgencySession(Protocol):
                 seat.classic(payload)
                 self._wait_for_room(seat)
             case Hello():
-                self._begin(message)
+                self.factory.draws.hello(message, self)
             case End(total, nonce):
                 cast(Seat, self._seat).end(total, nonce)
             case ClassicEnd():
@@ -136,27 +130,25 @@ class AgencySession(Protocol):
                 self._finish_delivery("")
                 self._leave()
 
-    def _begin(self, hello: Hello) -> None:
-        draw = self.factory.open_draw
-        self._sit_down(draw.place_of(hello, self))
-        welcome = draw.welcome(self.factory.settings.silence)
-        self._connection.write(self._words(welcome))
-
     def _begin_classic(self) -> Seat:
-        return self._sit_down(self.factory.open_draw.next_place(self))
+        seat = self.factory.draws.classic(self)
+        self._sit_down(seat)
+        return seat
 
-    def _sit_down(self, place: Place) -> Seat:
-        """Take a place in the draw and a seat at a writer."""
+    def join(self, place: Place) -> None:
+        """Speak for a place from now on."""
         self._place = place
-        place.dialect = self._speech.dialect
-        self._journal.arrived(place)
-        self._acknowledgements = Acknowledgements(self._connection.transport, self._speech)
-        try:
-            self._seat = self.factory.open_draw.pool.seat(self, cast(int, place.agency), 0)
-        except OSError as error:
-            self.factory.log("writer", "fail", LogLevel.error, error=f"none can start, {error}")
-            raise RemoteProtocolError(Code.STORAGE, "the central cannot store now") from error
-        return self._seat
+
+    def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
+        """Tell the agency where to go on; without a seat it has ended already."""
+        self._silence.moved()
+        self._sit_down(seat)
+        self._connection.write(self.words(welcome))
+
+    def _sit_down(self, seat: Seat | None) -> None:
+        self._seat = seat
+        self._journal.arrived(cast(Place, self._place))
+        self._acknowledgements = Acknowledgements(self._connection.transport, self.speech)
 
     # What the writer says.
 
@@ -168,42 +160,52 @@ class AgencySession(Protocol):
 
     def resume(self) -> None:
         """Go on: the writer has room again."""
-        if self._connection.leaving or self._stopping:
+        if self._parting or self._connection.leaving or self._stopping:
             return
         self._waiting = False
         self._silence.moved()
-        self._proceed()
-        if not self._waiting:
+        self.proceed()
+        if not self._waiting and not self._parting:
             self._connection.resume()
 
     def stored(self, next_index: int, bets: Sequence[int]) -> None:
         """Acknowledge to the agency what is on disk."""
         self._journal.stored(bets)
         self._silence.moved()
+        self._held = False
         if self._acknowledgements is not None and not self._connection.leaving:
             self._acknowledgements.stored(len(bets), next_index)
 
     def ended(self, total: int) -> None:
         """Acknowledge the END: from now on this agency has succeeded."""
         self._seat = None
+        self._held = False
         if self._acknowledgements is not None and not self._connection.leaving:
             self._acknowledgements.ended(total)
-        if self._place is not None and not self._place.decided:
-            self._journal.succeeded()
-            self._place.succeed(total)
 
     def refused(self, refusal: Refusal) -> None:
-        """Tell the agency why, and part: a bad batch is refused for good."""
-        self._seat = None
+        """Tell the agency why: it may send again later, or is parted with."""
         self._journal.refused(refusal.bets)
+        if refusal.again:
+            self._silence.moved()
+            if self._acknowledgements is not None and not self._connection.leaving:
+                self._acknowledgements.refused(self.words(self.speech.refusal(refusal)))
+            return
+        self._seat = None
         where = f"row {refusal.row}, " if refusal.row else ""
-        self._part(refusal.code, f"{where}{refusal.sentence}", self._speech.refusal(refusal))
+        self._part(refusal.code, f"{where}{refusal.sentence}", self.speech.refusal(refusal))
+
+    def held(self) -> None:
+        """Wait for room on the disk, no longer than the agency might be silent."""
+        self._held = True
+        self._silence.moved()
 
     def lost(self, reason: str) -> None:
-        """Part: the writer of this session is no more."""
+        """Part: the writer of this session is no more; the agency may come back."""
         self._seat = None
         if not self._stopping:
-            self.fail(Code.STORAGE, reason)
+            error = self.speech.error(Code.STORAGE, reason)
+            self._part(Code.STORAGE, reason, error, may_return=True)
 
     # How it ends.
 
@@ -221,18 +223,18 @@ class AgencySession(Protocol):
         if self._acknowledgements is not None:
             self._acknowledgements.finish()
         try:
-            words = map(self._words, self._speech.winners(draw, number, rows))
+            words = map(self.words, self.speech.winners(draw, number, rows))
         except CannotSay as reason:
             self.fail(Code.SIZE, str(reason))
             return delivery.done
         self._silence.stop()
-        self._silence = self._silence_clock(self._delivery_seconds)
+        self._watch(self._delivery_seconds)
         Telling(self._connection.transport, words, self._silence.moved, self._told)
         return delivery.done
 
     def fail(self, code: Code, sentence: str) -> None:
         """Tell the agency why it is over, leave it out if it has a part, and leave."""
-        self._part(code, sentence, self._speech.error(code, sentence))
+        self._part(code, sentence, self.speech.error(code, sentence))
 
     def stop(self) -> None:
         """Read no more: the central is being stopped."""
@@ -246,39 +248,52 @@ class AgencySession(Protocol):
 
     def _told(self) -> None:
         """All is written; only lottery/1 has a word for having received it."""
-        if self._speech is CLASSIC:
+        if self.speech is CLASSIC:
             self._all_told = True
             self._leave(grace_seconds=self._delivery_seconds)
         elif self._connection.peer_closed:
             self._leave()  # that word can not come any more
 
     def _cut_off(self, reason: str) -> None:
-        middle = " in the middle of a frame" if self._decoder.unread else ""
-        self.fail(Code.LEFT_OUT, f"{reason}{middle}")
+        middle = " in the middle of a frame" if self.within_frame else ""
+        sentence = f"{reason}{middle}"
+        error = self.speech.error(Code.LEFT_OUT, sentence)
+        self._part(Code.LEFT_OUT, sentence, error, may_return=True)
 
-    def _part(self, code: Code, sentence: str, last: Message) -> None:
-        """Leave with a last message, and be left out unless the part is decided.
-
-        As long as its END is in the writer's hands, an agency's part is not ours to
-        decide: what is on disk has succeeded, whatever becomes of the connection.
-        """
-        place = self._place if not self._end_in_hand else None
-        if (place and not place.decided) or not self._connection.leaving:
-            said = code is Code.PROTO or bool(self._decoder.dialect or self._decoder.unread)
-            self._journal.failed(code, sentence, said_something=said)
-        if not self._connection.leaving:
-            if self._acknowledgements is not None:
-                self._acknowledgements.finish()
-            over = self._conversation.state is State.OVER
-            self._leave(b"" if over else self._words(last))
-        if place and not place.decided:
-            self._journal.left_out()
-            place.fail(LeftOut(code, sentence))
+    def _part(self, code: Code, sentence: str, last: Message, *, may_return: bool = False) -> None:
+        """Leave with a last message, once it is known what became of what is in hand."""
+        if self._parting or self._connection.leaving:
+            self._finish_delivery(sentence)
+            return
+        said = code is Code.PROTO or self.said_something
+        self._journal.failed(code, sentence, said_something=said)
+        seat, self._parting = self._seat, True
+        self._silence.stop()
+        if seat is None or not seat.in_hand or self._connection.gone:
+            self._say_last(last)
+        else:
+            self._seat = None
+            self._connection.pause()
+            seat.leave()
+            seat.when_settled(lambda: self._say_last(last))
+        self._left(LeftOut(code, sentence), may_return=may_return)
         self._finish_delivery(sentence)
+
+    def _say_last(self, last: Message) -> None:
+        if self._connection.leaving:
+            return
+        if self._acknowledgements is not None:
+            self._acknowledgements.finish()
+        over = self.state is State.OVER
+        self._leave(b"" if over else self.words(last))
+
+    def _left(self, why: LeftOut, *, may_return: bool) -> None:
+        if self._place is not None:
+            self._place.left(self, why, may_return=may_return)
 
     def _leave(self, last_words: bytes = b"", grace_seconds: float = LINGER_SECONDS) -> None:
         self._silence.stop()
-        if self._seat is not None and not self._end_in_hand:
+        if self._seat is not None:
             self._seat.leave()
             self._seat = None
         self._connection.leave(last_words, grace_seconds)
@@ -287,33 +302,26 @@ class AgencySession(Protocol):
         if self._delivery is not None:
             self._delivery.finish(why_not)
 
-    # Words and clocks.
+    # Clocks.
 
-    @property
-    def _speech(self) -> Speech:
-        """The peer's dialect; a peer that has said nothing sensible gets lottery/1."""
-        return CLASSIC if self._decoder.dialect == classic.DIALECT else LOTTERY1
-
-    def _words(self, message: Message) -> bytes:
-        self._conversation.said(message)
-        return self._speech.encode(message)
-
-    def _silence_clock(self, limit_seconds: float) -> SilenceClock:
-        silent = partial(self.fail, Code.TIMEOUT, "it was silent for too long")
-        return SilenceClock(self.factory.reactor, limit_seconds, self._is_peers_turn, silent)
-
-    @property
-    def _end_in_hand(self) -> bool:
-        """Whether the writer has an END and has not answered it yet."""
-        return self._seat is not None and self._seat.ending
+    def silent(self) -> None:
+        """Part: it was silent for too long, or could not be given room for as long."""
+        if self._held:
+            self.fail(Code.STORAGE, "there was no room on the disk for too long")
+        else:
+            self.fail(Code.TIMEOUT, "it was silent for too long")
 
     @property
     def _delivery_seconds(self) -> float:
-        return self.factory.settings.silence or DELIVERY_SECONDS
+        terms = self.factory.terms
+        return terms.rejoin or terms.silence or DELIVERY_SECONDS
 
-    def _is_peers_turn(self) -> bool:
-        if self._waiting:
+    def is_peers_turn(self) -> bool:
+        """Whether it is for the agency to do something."""
+        if self._held:
+            return True  # not its turn, but it has no longer than that
+        if self._waiting or self.state is State.GREETED:
             return False
-        if self._conversation.state in (State.ENDED, State.CLASSIC_ENDED):
+        if self.state in (State.ENDED, State.CLASSIC_ENDED):
             return self._delivery is not None
         return self._seat is None or not self._seat.in_hand

@@ -1,7 +1,7 @@
 """What the log says of a session.
 
-At DEBUG every batch has a line; otherwise an agency has one with its total, when it
-ends or fails. Never both, so the numbers can be added up.
+At DEBUG every batch has a line. Otherwise an agency has one with its total when its part
+is decided, which is the draw's to say.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from collections.abc import Sequence
 from attrs import define
 from twisted.logger import LogLevel
 
-from lottery.central.draw import Place
+from lottery.central.place import Place
 from lottery.errors import Code
 from lottery.ops.log import ActionLog
 
 
 @define
 class SessionLog:
-    """Writes the lines of one session, and adds up its bets."""
+    """Writes the lines of one session."""
 
     log: ActionLog
     peer: dict[str, object]
     place: Place | None = None
-    bets: int = 0
 
     def arrived(self, place: Place) -> None:
         """An agency has taken its place."""
@@ -33,7 +32,6 @@ class SessionLog:
 
     def stored(self, bets: Sequence[int]) -> None:
         """Batches were stored, with so many bets each."""
-        self.bets += sum(bets)
         if self.log.enabled(LogLevel.debug):
             for count in bets:
                 self._batch("success", count)
@@ -42,15 +40,6 @@ class SessionLog:
         """A batch was refused."""
         if self.log.enabled(LogLevel.debug):
             self._batch("fail", bets)
-
-    def succeeded(self) -> None:
-        """The agency's END is stored."""
-        self._total("success")
-        self.log("agency", "success", LogLevel.debug, agency=self._agency, bets=self.bets)
-
-    def left_out(self) -> None:
-        """The agency takes no part in the draw."""
-        self._total("fail")
 
     def failed(self, code: Code, sentence: str, *, said_something: bool) -> None:
         """The session is over before its time."""
@@ -68,7 +57,3 @@ class SessionLog:
 
     def _batch(self, result: str, bets: int) -> None:
         self.log("apuesta_recibida", result, LogLevel.debug, agency=self._agency, cantidad=bets)
-
-    def _total(self, result: str) -> None:
-        if not self.log.enabled(LogLevel.debug):
-            self.log("apuesta_recibida", result, agency=self._agency, cantidad=self.bets)

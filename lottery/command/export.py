@@ -8,39 +8,47 @@ from pathlib import Path
 from typing import ClassVar, Final, TextIO
 
 from lottery.command.words import AnyOrderOptions
-from lottery.errors import SettingsError
+from lottery.errors import DamagedLedger, SettingsError
 from lottery.ledger.bets_csv import Ledger, write_rows
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 
-_LATEST: Final = "latest"
+LATEST: Final = "latest"
+_LOOKS: Final = 3
 
 
-class Options(AnyOrderOptions):
-    """What ``lottery export`` can be told; options may stand before and behind DIR.
+class DrawOptions(AnyOrderOptions):
+    """What a command can be told that reads a draw; options may stand before and behind DIR.
 
     :raise SettingsError: while parsing, for a missing directory or a draw that is no number.
     """
 
+    command = ""
     synopsis = "DIR [options]"
-    longdesc = (
-        "Writes bets.csv of a draw to standard output: agency, first name, last name, "
-        "document, birthdate and number, in order of agency and of its file. DIR is the "
-        "central's data directory; it is only read, and a central may be at work in it."
-    )
     optParameters: ClassVar[list[list[str | None]]] = [
-        ["draw", None, _LATEST, "which draw [number]"],
+        ["draw", None, LATEST, "which draw [number]"],
     ]
 
     def parseArgs(self, *words: str) -> None:
         """Take the one directory."""
         if len(words) != 1:
-            raise SettingsError("one data directory is needed, as in lottery export DIR")
+            raise SettingsError(f"one data directory is needed, as in lottery {self.command} DIR")
         self["directory"] = words[0]
 
     def postOptions(self) -> None:
         """Check the number of the draw."""
-        if self["draw"] != _LATEST and not re.fullmatch("[0-9]{1,9}", self["draw"]):
+        if self["draw"] != LATEST and not re.fullmatch("[0-9]{1,9}", self["draw"]):
             raise SettingsError(f"option --draw is {self['draw']!r}, it must be a number")
+
+
+class Options(DrawOptions):
+    """What ``lottery export`` can be told."""
+
+    command = "export"
+    longdesc = (
+        "Writes bets.csv of a draw to standard output: agency, first name, last name, "
+        "document, birthdate and number, in order of agency and of its file. DIR is the "
+        "central's data directory; it is only read, and a central may be at work in it."
+    )
 
 
 def run(options: Options, stdout: TextIO) -> int:
@@ -48,11 +56,16 @@ def run(options: Options, stdout: TextIO) -> int:
 
     :return: the exit status, 0.
     :raise SettingsError: if there is no such directory or draw.
-    :raise DamagedLedger: if the bets of an agency do not follow each other.
+    :raise DamagedLedger: if a segment is damaged, or the bets of an agency do not follow each
+        other.
+    :raise LotteryError: if a segment was cut back while it was read.
     :raise OSError: if a file cannot be read, or the rows cannot be written.
     """
-    draw = _find(Path(options["directory"]), options["draw"])
-    ledger = Ledger(draw.segments())
+    path = Path(options["directory"])
+    draws = draws_in(path)
+    draw = draws[-1] if draws and options["draw"] == LATEST else None
+    draw = draw or find_draw(path, draws, options["draw"])
+    ledger = _look(draw)
     for tail in ledger.torn:
         sys.stderr.write(
             f"lottery: {tail.path}: the last {tail.length} bytes, from byte {tail.offset}, "
@@ -64,13 +77,38 @@ def run(options: Options, stdout: TextIO) -> int:
     return 0
 
 
-def _find(path: Path, wanted: str) -> DrawDirectory:
+def draws_in(path: Path) -> list[DrawDirectory]:
+    """Give every draw in a data directory, in order.
+
+    :raise SettingsError: if it is none.
+    """
     try:
-        draws = DataDirectory(path).draws()
+        return DataDirectory(path).draws()
     except OSError as error:
         raise SettingsError(f"{path} is no data directory, {error.strerror}") from None
-    for draw in reversed(draws):
-        if wanted == _LATEST or int(wanted) == draw.number:
+
+
+def find_draw(path: Path, draws: list[DrawDirectory], wanted: str) -> DrawDirectory:
+    """Give the draw with a number.
+
+    :raise SettingsError: if there is none.
+    """
+    for draw in draws:
+        if wanted != LATEST and int(wanted) == draw.number:
             return draw
     there = f"{draws[0].number} to {draws[-1].number}" if draws else "none"
     raise SettingsError(f"there is no draw {wanted} in {path}, there is {there}")
+
+
+def _look(draw: DrawDirectory) -> Ledger:
+    """Find all records of a draw, into which a central may be writing.
+
+    Segments are read one after the other, and an agency that moves on from one to another
+    meanwhile seems to have a gap. So damage is believed only when it stays.
+    """
+    for _ in range(_LOOKS - 1):
+        try:
+            return Ledger(draw)
+        except DamagedLedger:
+            pass
+    return Ledger(draw)

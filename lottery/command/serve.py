@@ -10,7 +10,7 @@ from twisted.logger import globalLogBeginner
 
 from lottery.central.service import Central
 from lottery.command.running import CommandReactor, run_until_done
-from lottery.errors import SettingsError, StartError
+from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ops.log import line_observer
 from lottery.tap import CentralReactor, Options, make_central
 
@@ -31,9 +31,9 @@ def run(options: Options, stdout: TextIO) -> int:
         try:
             central = make_central(options.settings, cast(CentralReactor, reactor))
             central.startService()
-        except (SettingsError, StartError) as error:
+        except (SettingsError, StartError, DamagedLedger) as error:
             sys.stderr.write(f"lottery: {error}\n")
-            return succeed(2)
+            return succeed(3 if isinstance(error, DamagedLedger) else 2)
         started.append(central)
         return central.done
 

@@ -1,7 +1,7 @@
-"""``bets.csv``: all segments of a draw put in order of agency and index.
+"""All segments of a draw as one: checked, put in order of agency and index, and digested.
 
 Rows are copied by byte ranges, never parsed: a record's body is already what will
-stand in the file. So the same bets give the same bytes, however they were
+stand in ``bets.csv``. So the same bets give the same bytes, however they were
 interleaved and however many writers there were.
 
 Everything here may run for seconds and is made for a thread of its own.
@@ -9,16 +9,32 @@ Everything here may run for seconds and is made for a thread of its own.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from attrs import define, field, frozen
 
-from lottery.errors import DamagedLedger
-from lottery.ledger.segment import Kind, Records, flush_directory, map_file
+from lottery.errors import DamagedLedger, LotteryError
+from lottery.ledger.directory import DrawDirectory, never, segment_number
+from lottery.ledger.publish import published
+from lottery.ledger.reading import SegmentReading, TornTail, behind_end, not_all, not_next
+from lottery.ledger.record import FileDigest
+from lottery.ledger.segment import HEADER_BYTES, Kind, Record, record_at
+from lottery.ledger.standing import Standing, crc_as_sent
+
+__all__ = [
+    "Interrupted",
+    "Ledger",
+    "RowsDigest",
+    "TornTail",
+    "make_bets_csv",
+    "never",
+    "write_rows",
+]
 
 _COPY_BYTES = 1 << 20
 
@@ -27,161 +43,242 @@ class Interrupted(Exception):
     """Somebody asked for the work to be left."""
 
 
-def never() -> bool:
-    """Say that nobody wants the work to be left."""
-    return False
-
-
 @define
 class _Run:
-    """Records of one agency that follow each other in one segment: where their rows are."""
+    """Records of one agency that follow each other in one segment: where they are."""
 
     segment: int
-    first: int
+    first: Record
     following: int
-    offsets: array[int] = field(factory=lambda: array("Q"))
+    places: array[int] = field(factory=lambda: array("Q"))
     lengths: array[int] = field(factory=lambda: array("I"))
 
 
-@frozen
-class TornTail:
-    """Bytes behind the last valid record of a segment: written by nobody who finished."""
+@define
+class _Part:
+    """What the segments hold of one agency."""
 
-    path: str
-    offset: int
-    length: int
+    classic: bool
+    runs: list[_Run] = field(factory=list)
+    end: Record | None = None
+    end_segment: int = 0
+    nonce: bytes = b""
+
+
+@frozen
+class RowsDigest:
+    """An agency's rows in ``bets.csv``.
+
+    :ivar crc32: of its rows as sent; 0 for a classic agency, and for none.
+    """
+
+    bets: int
+    bytes: int
+    sha256: str
+    crc32: int
 
 
 class Ledger:
     """The records of a draw's segments, found and checked; rows are read when copied.
 
     :ivar torn: the tails that are no records.
+    :ivar closed: by segment, whether it has its CLOSE.
     """
 
-    def __init__(self, segments: Iterable[Path], interrupted: Callable[[], bool] = never) -> None:
+    def __init__(self, draw: DrawDirectory, interrupted: Callable[[], bool] = never) -> None:
         """Check every record of every segment.
 
         :raises OSError: if a segment cannot be read.
-        :raises DamagedLedger: if an agency's bets do not follow each other.
+        :raises DamagedLedger: if a segment is damaged, or an agency's bets do not follow each
+            other, or its END is not of as many.
         :raises Interrupted: soon after ``interrupted()`` has become true.
         """
         self._interrupted = interrupted
-        self._paths = [str(path) for path in segments]
-        self._contents = [map_file(path) for path in self._paths]
-        self._runs: dict[int, list[_Run]] = {}
-        self._ends: dict[int, int] = {}
+        self._paths = draw.segments()
+        self._parts: dict[int, _Part] = {}
         self.torn: list[TornTail] = []
-        for number in range(len(self._paths)):
-            self._index(number)
-        for agency, runs in self._runs.items():
-            self._put_in_order(agency, runs)
+        self.closed: dict[Path, bool] = {}
+        for at, path in enumerate(self._paths):
+            reading = SegmentReading(path, draw.number, segment_number(path))
+            self._index(at, reading)
+            self.closed[path] = reading.closed
+            if reading.tail:
+                self.torn.append(reading.tail)
+        for part in self._parts.values():
+            self._put_in_order(part)
 
     @property
     def agencies(self) -> list[int]:
-        """Every agency with a bet, in order."""
-        return sorted(self._runs)
+        """Every agency with a bet or an END, in order."""
+        return sorted(self._parts)
 
     def bets_of(self, agency: int) -> int:
         """How many bets of an agency are stored."""
-        runs = self._runs.get(agency)
-        return runs[-1].following if runs else 0
+        part = self._parts.get(agency)
+        return part.runs[-1].following if part and part.runs else 0
 
     def require(self, agency: int, bets: int) -> None:
         """Hold against the ledger what an agency was told: its bets and its END are on disk.
 
         :raises DamagedLedger: if not all of them are here.
         """
-        found = self.bets_of(agency)
-        if found == bets == self._ends.get(agency):
+        part, found = self._parts.get(agency), self.bets_of(agency)
+        if found == bets and part is not None and part.end is not None:
             return
-        tail = self.torn[0] if self.torn else TornTail(", ".join(self._paths), 0, 0)
+        tail = self.torn[0] if self.torn else TornTail(", ".join(map(str, self._paths)), 0, 0)
         raise DamagedLedger(
             tail.path,
             tail.offset,
             f"agency {agency} has ended with {bets} bets, {found} are found",
         )
 
-    def rows(self) -> Iterator[bytes]:
-        """Yield all rows in order of agency and index, many at a time.
+    def standing_of(self, agency: int, crc: int = 0) -> Standing:
+        """Say where an agency stands; its CRC-32 is handed in, as it takes a pass over its rows."""
+        part = self._parts.get(agency)
+        if part is None:
+            return Standing()
+        return Standing(self.bets_of(agency), crc, part.end is not None, part.classic, part.nonce)
 
+    def standings(self) -> dict[int, Standing]:
+        """Say where every agency stands that has a bet or an END here.
+
+        :raises OSError: as :meth:`rows_of`, and what else it raises.
+        """
+        stand = {}
+        for agency in self.agencies:
+            crc = 0
+            if not self._parts[agency].classic:
+                for rows in self.rows_of(agency):
+                    crc = crc_as_sent(rows, agency, crc)
+            stand[agency] = self.standing_of(agency, crc)
+        return stand
+
+    def rows(self) -> Iterator[bytes]:
+        """Yield all rows in order of agency and index, many at a time, as :meth:`rows_of`."""
+        for agency in self.agencies:
+            yield from self.rows_of(agency)
+
+    def rows_of(self, agency: int) -> Iterator[bytes]:
+        """Yield an agency's rows in order, many at a time.
+
+        Every record is checked again as it is read.
+
+        :raises OSError: if they cannot be read.
+        :raises DamagedLedger: if they are not what they were.
+        :raises LotteryError: the same, of a segment that is written meanwhile.
         :raises Interrupted: soon after ``interrupted()`` has become true.
         """
-        for agency in self.agencies:
-            for run in self._runs[agency]:
-                yield from self._rows_of(run)
+        part = self._parts.get(agency)
+        for run in part.runs if part else ():
+            yield from self._rows_of_run(run)
 
-    def _index(self, number: int) -> None:
-        content = self._contents[number]
-        records = Records(content)
+    def _index(self, segment: int, reading: SegmentReading) -> None:
         current: dict[int, _Run] = {}
-        for count, record in enumerate(records):
+        for count, (record, body) in enumerate(reading):
             if not count % 1024 and self._interrupted():
                 raise Interrupted
-            if record.kind is Kind.END:
-                self._ends[record.agency] = record.first
+            agency, part = record.agency, self._parts.get(record.agency)
+            if part is None:
+                part = self._parts[agency] = _Part(record.classic)
+            if part.end is not None and part.end_segment == segment:
+                raise _damage(reading.path, record, behind_end(record))
+            if record.kind == Kind.END:
+                if part.end is not None:
+                    raise _damage(reading.path, record, behind_end(record))
+                part.end, part.end_segment, part.nonce = record, segment, body
                 continue
-            run = current.get(record.agency)
+            run = current.get(agency)
             if run is None or run.following != record.first:
-                run = current[record.agency] = _Run(number, record.first, record.first)
-                self._runs.setdefault(record.agency, []).append(run)
-            run.offsets.append(record.offset)
+                run = current[agency] = _Run(segment, record, record.first)
+                part.runs.append(run)
+            run.places.append(record.offset - HEADER_BYTES)
             run.lengths.append(record.length)
             run.following += record.bets
-        if records.end < len(content):
-            tail = len(content) - records.end
-            self.torn.append(TornTail(self._paths[number], records.end, tail))
 
-    def _put_in_order(self, agency: int, runs: list[_Run]) -> None:
-        runs.sort(key=lambda run: run.first)
+    def _put_in_order(self, part: _Part) -> None:
+        part.runs.sort(key=lambda run: run.first.first)
         expected = 0
-        for run in runs:
-            if run.first != expected:
-                raise DamagedLedger(
-                    self._paths[run.segment],
-                    run.offsets[0],
-                    f"agency {agency} has bet {run.first} here where {expected} should follow",
-                )
+        for run in part.runs:
+            if run.first.first != expected:
+                raise _damage(self._paths[run.segment], run.first, not_next(run.first, expected))
             expected = run.following
+        if part.end is not None and part.end.first != expected:
+            raise _damage(self._paths[part.end_segment], part.end, not_all(part.end, expected))
 
-    def _rows_of(self, run: _Run) -> Iterator[bytes]:
-        content = self._contents[run.segment]
-        part, size = [], 0
-        for offset, length in zip(run.offsets, run.lengths, strict=True):
-            part.append(content[offset : offset + length])
-            size += length
-            if size >= _COPY_BYTES:
-                if self._interrupted():
-                    raise Interrupted
-                yield b"".join(part)
-                part, size = [], 0
-        yield b"".join(part)
+    def _rows_of_run(self, run: _Run) -> Iterator[bytes]:
+        path, index = self._paths[run.segment], run.first.first
+        rows: list[bytes] = []
+        size = 0
+        with path.open("rb", buffering=0) as file:
+            for place, length in zip(run.places, run.lengths, strict=True):
+                data = os.pread(file.fileno(), HEADER_BYTES + length, place)
+                record = record_at(data, 0)
+                if record is None or record[1:3] != (run.first.agency, index):
+                    raise self._changed(path, place)
+                index += record.bets
+                rows.append(data[HEADER_BYTES:])
+                size += length
+                if size >= _COPY_BYTES:
+                    yield self._joined(rows)
+                    rows, size = [], 0
+        if rows:
+            yield self._joined(rows)
+
+    def _joined(self, rows: list[bytes]) -> bytes:
+        if self._interrupted():
+            raise Interrupted
+        return b"".join(rows)
+
+    def _changed(self, path: Path, place: int) -> LotteryError:
+        if self.closed[path]:
+            return DamagedLedger(str(path), place, "a record is not there any more")
+        return LotteryError(f"{path} was cut back while it was read, read it again")
+
+
+def _damage(path: Path, record: Record, sentence: str) -> DamagedLedger:
+    return DamagedLedger(str(path), record.offset - HEADER_BYTES, sentence)
 
 
 def write_rows(ledger: Ledger, out: IO[bytes]) -> int:
     """Write all rows in order and give their length in bytes.
 
-    :raises OSError: if they cannot be written.
-    :raises Interrupted: as :meth:`Ledger.rows`.
+    :raises OSError: if they cannot be written, and as :meth:`Ledger.rows_of`.
     """
     return sum(out.write(rows) for rows in ledger.rows())
 
 
-def make_bets_csv(ledger: Ledger, path: Path) -> None:
+def make_bets_csv(ledger: Ledger, path: Path) -> tuple[FileDigest, dict[int, RowsDigest]]:
     """Publish ``bets.csv``: whole and on disk under its name, or not there at all.
 
-    :raises OSError: if it cannot be written; nothing is left behind then.
-    :raises Interrupted: as :meth:`Ledger.rows`; nothing is left behind then.
+    :returns: its digest, and that of each agency's rows in it.
+    :raises OSError: as :func:`published`, and as :meth:`Ledger.rows_of`.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        # Not open(): the file is the operator's alone, whatever the umask.
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "wb") as out:
-            write_rows(ledger, out)
-            out.flush()
-            os.fsync(out.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    flush_directory(str(path.parent))
+    with published(path) as out:
+        return digest(ledger, out)
+
+
+def digest(ledger: Ledger, out: IO[bytes] | None) -> tuple[FileDigest, dict[int, RowsDigest]]:
+    """Give the digests of ``bets.csv`` as it would be made of the ledger, and write it, if asked.
+
+    :returns: that of the file, and that of each agency's rows in it.
+    :raises OSError: as :func:`write_rows`.
+    """
+    bets = size = 0
+    whole = hashlib.sha256()
+    digests = {}
+    for agency in ledger.agencies:
+        length, crc, part = 0, 0, hashlib.sha256()
+        for rows in ledger.rows_of(agency):
+            whole.update(rows)
+            part.update(rows)
+            length += len(rows)
+            crc = crc_as_sent(rows, agency, crc)
+            if out is not None:
+                out.write(rows)
+        found = ledger.standing_of(agency, crc)
+        bets += found.next_index
+        size += length
+        digests[agency] = RowsDigest(
+            found.next_index, length, part.hexdigest(), 0 if found.classic else crc
+        )
+    return FileDigest(bets, size, whole.hexdigest()), digests

@@ -3,27 +3,41 @@
 ::
 
     lottery-data/
-      lock                      held by the central that owns the directory
+      lock                      held by the central that owns the directory, and its writers
       draws/
         000001/
+          draw.json             the draw's record
           segment-0001.log      one per writer process
           bets.csv              all of them in order, made at the seal
+          winners.csv           the rows that have won, made when the number is drawn
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from attrs import field, frozen
 
-from lottery.errors import StartError
+from lottery.errors import DamagedLedger, StartError
+from lottery.ledger.owner import holders
+from lottery.ledger.publish import TEMPORARY
+from lottery.ledger.record import DrawRecord, publish, read_record
 from lottery.ledger.segment import flush_directory
 
-_DRAW_NAME = re.compile(r"[0-9]{6,}")
-_SEGMENT_NAME = re.compile(r"segment-[0-9]{4,}\.log")
+_DRAW_NAME: Final = re.compile(r"(?!000000)(?:[0-9]{6}|[1-9][0-9]{6,})")
+_SEGMENT_NAME: Final = re.compile(r"segment-([0-9]{4}|[1-9][0-9]{4,})\.log")
+_PUBLISHED: Final = ("draw.json", "bets.csv", "winners.csv")
+
+
+def never() -> bool:
+    """Say no: nobody wants the work to be left, nothing is worth another try."""
+    return False
 
 
 @frozen
@@ -37,9 +51,19 @@ class DrawDirectory:
     path: Path
 
     @property
+    def record(self) -> Path:
+        """The draw's record; there as long as the draw."""
+        return self.path / "draw.json"
+
+    @property
     def bets_csv(self) -> Path:
         """All bets in order; there from the seal on."""
         return self.path / "bets.csv"
+
+    @property
+    def winners_csv(self) -> Path:
+        """All rows that have won, of the agencies that take part; there once it is drawn."""
+        return self.path / "winners.csv"
 
     def segments(self) -> list[Path]:
         """Every segment there is, in order of their numbers.
@@ -47,11 +71,41 @@ class DrawDirectory:
         :raises OSError: if the directory cannot be read.
         """
         found = (path for path in self.path.iterdir() if _SEGMENT_NAME.fullmatch(path.name))
-        return sorted(found, key=_length_and_name)
+        return sorted(found, key=segment_number)
 
     def segment(self, number: int) -> Path:
         """Name the segment of this draw's ``number``-th writer, from 1 up."""
         return self.path / f"segment-{number:04d}.log"
+
+    def highest_segment(self) -> int:
+        """Give the highest number of a segment there is, 0 if there is none.
+
+        :raises OSError: if the directory cannot be read.
+        """
+        return max(map(segment_number, self.segments()), default=0)
+
+    def temporaries(self) -> list[Path]:
+        """What a crash has left of files that were never published.
+
+        :raises OSError: if the directory cannot be read.
+        """
+        found = []
+        for path in self.path.iterdir():
+            name = path.name.removesuffix(TEMPORARY)
+            if name != path.name and (name in _PUBLISHED or _SEGMENT_NAME.fullmatch(name)):
+                found.append(path)
+        return sorted(found)
+
+    def read(self) -> DrawRecord:
+        """Give the draw's record.
+
+        :raises DamagedLedger: if it is damaged, or that of another draw.
+        :raises OSError: if it cannot be read.
+        """
+        record = read_record(self.record)
+        if record.draw != self.number:
+            raise DamagedLedger(str(self.record), 0, f"it is the record of draw {record.draw}")
+        return record
 
 
 @frozen
@@ -61,34 +115,49 @@ class DataDirectory:
     path: Path
     _lock: list[int] = field(factory=list, init=False, eq=False, repr=False)
 
-    def own(self) -> None:
-        """Make the directory if need be, and take its lock for the life of this process.
+    def own(self, again: Callable[[], bool] = never) -> None:
+        """Make the directory if need be, and take its lock.
 
-        :raises StartError: if it cannot be made or written, or another process owns it.
+        The lock is held as long as :attr:`lock_fd` is open anywhere: a writer inherits it,
+        so that nobody owns the directory while a writer of an owner that died still lives.
+
+        :param again: asked while another process holds the lock; it waits a little and says
+            whether to try again.
+        :raises StartError: if it cannot be made or written, or others hold the lock.
         """
         try:
             _make(self.path / "draws")
+            _settle(self.path)
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StartError(f"the data directory {self.path} cannot be used, {error}") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.read(lock, 20).decode("ascii", "replace").strip()
-            os.close(lock)
-            raise StartError(
-                f"the data directory {self.path} is in use by process {owner or 'unknown'}"
-            ) from error
         self._lock.append(lock)
         try:
+            while not _take(lock):
+                if not again():
+                    owners = " and ".join(map(str, holders(lock))) or "unknown"
+                    raise StartError(
+                        f"the data directory {self.path} is in use by process {owners}"
+                    )
             os.truncate(lock, 0)
             os.write(lock, f"{os.getpid()}\n".encode())
         except OSError as error:
             self.release()
             raise StartError(f"the data directory {self.path} cannot be used, {error}") from error
+        except BaseException:
+            self.release()
+            raise
+
+    @property
+    def lock_fd(self) -> int:
+        """The descriptor that holds the lock while the directory is owned."""
+        return self._lock[0]
 
     def release(self) -> None:
-        """Give the lock back; doing it twice is harmless."""
+        """Give our hold of the lock back; doing it twice is harmless.
+
+        The lock itself is free once every writer that has inherited it has ended, too.
+        """
         while self._lock:
             os.close(self._lock.pop())
 
@@ -101,17 +170,43 @@ class DataDirectory:
         names = (path for path in root.iterdir() if _DRAW_NAME.fullmatch(path.name))
         return sorted((DrawDirectory(int(path.name), path) for path in names), key=_number)
 
-    def new_draw(self) -> DrawDirectory:
-        """Make the directory of the draw after the last one there is.
+    def new_draw(self, places: int) -> DrawDirectory:
+        """Make the directory of the draw after the last one there is, and its open record.
 
-        :raises OSError: if it cannot be made.
+        If that fails on the way, the next try uses the directory that was made.
+
+        :raises OSError: if it cannot be made, or is not known to be on disk.
         """
-        before = self.draws()
-        number = before[-1].number + 1 if before else 1
-        path = self.path / "draws" / f"{number:06d}"
-        path.mkdir(mode=0o700)
-        flush_directory(str(path.parent))
-        return DrawDirectory(number, path)
+        draws = self.draws()
+        draw = draws[-1] if draws else None
+        if draw is None or draw.record.exists() or draw.segments():
+            number = draw.number + 1 if draw else 1
+            draw = DrawDirectory(number, self.path / "draws" / f"{number:06d}")
+            draw.path.mkdir(mode=0o700)
+        self.publish_open(draw, places)
+        return draw
+
+    def publish_open(self, draw: DrawDirectory, places: int) -> None:
+        """Publish the first record of a draw, whose directory is there.
+
+        :raises OSError: if it is not known to be on disk.
+        """
+        flush_directory(str(draw.path.parent))
+        publish(DrawRecord(draw.number, "open", places), draw.record)
+
+
+def segment_number(path: Path) -> int:
+    """Give the number of a segment, which is in its name."""
+    return int(path.name.removeprefix("segment-").removesuffix(".log"))
+
+
+def _take(lock: int) -> bool:
+    """Take the lock; gives whether that was possible."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _make(path: Path) -> None:
@@ -122,10 +217,16 @@ def _make(path: Path) -> None:
         flush_directory(str(path.parent))
 
 
+def _settle(path: Path) -> None:
+    """Have on disk what a process may have made that was killed before it flushed it."""
+    flush_directory(str(path))
+    try:
+        flush_directory(str(path.parent))
+    except OSError as error:
+        # Where nobody may look, or nothing can change, we have made nothing either.
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EINVAL, errno.EROFS):
+            raise
+
+
 def _number(draw: DrawDirectory) -> int:
     return draw.number
-
-
-def _length_and_name(path: Path) -> tuple[int, str]:
-    """Put 10000 behind 9999."""
-    return len(path.name), path.name

@@ -6,42 +6,33 @@ thread that it shares the interpreter with is never kept waiting.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
-from lottery.ledger.bets_csv import Interrupted, never
+from collections.abc import Iterable, Iterator
 
 #: A number has one to four digits (the field rule), and 0042 is 42.
 _NUMBER_DIGITS = 4
-_STEP_BYTES = 256 << 10
 
 
-def find_winners(
-    path: Path, winning_number: int, interrupted: Callable[[], bool] = never
-) -> dict[int, list[bytes]]:
-    """Give the winning rows by agency, without the agency, in the order of the file.
+def winning_rows(steps: Iterable[bytes], winning_number: int) -> Iterator[bytes]:
+    """Yield the rows with the winning number, whole and in order.
 
-    A row keeps its LF. An agency without a winner has no entry.
-
-    :raises OSError: if the file cannot be read.
-    :raises Interrupted: soon after ``interrupted()`` has become true.
+    :param steps: ``bets.csv``, cut anywhere.
     """
     digits = str(winning_number).encode()
     padded = (digits.rjust(width, b"0") for width in range(len(digits), _NUMBER_DIGITS + 1))
     endings = [b",%s\n" % number for number in padded]
-    winners: dict[int, list[bytes]] = {}
-    with path.open("rb", buffering=0) as file:
-        rest = b""
-        while step := file.read(_STEP_BYTES):
-            if interrupted():
-                raise Interrupted
-            text = rest + step
-            whole = text.rfind(b"\n") + 1
-            rest = text[whole:]
-            for row in _rows_ending(text[:whole], endings):
-                agency, _, bet = row.partition(b",")
-                winners.setdefault(int(agency), []).append(bet)
-    return winners
+    for text in whole_rows(steps):
+        yield from _rows_ending(text, endings)
+
+
+def whole_rows(steps: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes, cut behind rows only; what follows the last LF is no row."""
+    rest = b""
+    for step in steps:
+        text = rest + step
+        whole = text.rfind(b"\n") + 1
+        rest = text[whole:]
+        if whole:
+            yield text[:whole]
 
 
 def _rows_ending(text: bytes, endings: list[bytes]) -> list[bytes]:

@@ -14,6 +14,9 @@ from lottery.errors import Code
 
 NONCE_BYTES = 32
 
+#: In HELLO: the draw that takes bets, whatever else waits for the agency.
+OPEN_DRAW = 0xFFFFFFFF
+
 
 class DrawState(IntEnum):
     """How far a draw has come, as WELCOME tells it."""
@@ -65,8 +68,9 @@ class ClassicWinners:
 class Hello:
     """Agency: who it is and what it knows.
 
-    ``draw`` 0 means: the one where I am expected. ``acknowledged`` is the highest
-    next index (bets) that the central has acknowledged to this agency in the draw.
+    ``draw`` 0 means: the one where I am expected; ``OPEN_DRAW``: the one that takes bets.
+    ``acknowledged`` is the highest next index (bets) that the central has acknowledged
+    to this agency in the draw.
     """
 
     agency: int

@@ -5,10 +5,11 @@ does not know at which end it runs. The end that hears a message calls
 :meth:`Conversation.heard`, the one that says it :meth:`Conversation.said`; a message
 that the table does not have in the present state is an error and changes nothing.
 
-One rule is beside the table. A refusal crosses what the agency has sent in the
+Two rules are beside the table. A refusal crosses what the agency has sent in the
 meantime, perhaps an END. All of that is dropped, so in ``REFUSED`` a BATCH or an END
 that does not begin at the expected index is legal and changes nothing. Without this
 the central would stand in ``ENDED`` when the agency, as told, sends its batch again.
+And a WELCOME which says that the agency has ended leads to ``ENDED``.
 """
 
 from __future__ import annotations
@@ -113,32 +114,38 @@ class Conversation:
         self.state = State.NEW
         self._expected = 0
 
-    def heard(self, message: Message) -> None:
+    def heard(self, message: Message) -> bool:
         """Note what the peer has said.
 
+        :return: whether it counts; False: it was sent before a refusal was read.
         :raises RemoteProtocolError: with STATE, if it may not be said now.
         """
-        if not self._moved_by(message):
+        if not self._may_be_said(message):
             raise RemoteProtocolError(Code.STATE, self._complaint(message))
+        return self._move(message)
 
     def said(self, message: Message) -> None:
         """Note what we say.
 
         :raises LocalProtocolError: if it may not be said now.
         """
-        if not self._moved_by(message):
+        if not self._may_be_said(message):
             raise LocalProtocolError(self._complaint(message))
+        self._move(message)
 
-    def _moved_by(self, message: Message) -> bool:
-        after = TRANSITIONS[self.state].get(type(message))
-        if after is None:
-            return False
+    def _may_be_said(self, message: Message) -> bool:
+        return type(message) in TRANSITIONS[self.state]
+
+    def _move(self, message: Message) -> bool:
+        after = TRANSITIONS[self.state][type(message)]
         match message:
             case Refused():
                 self._expected = message.expected
+            case Welcome(ended=True):
+                after = State.ENDED
             case Batch(first=index) | End(total=index):
                 if self.state is State.REFUSED and index != self._expected:
-                    return True  # it was sent before the refusal was read
+                    return False
         self.state = after
         return True
 

@@ -1,4 +1,7 @@
-"""How a writer child starts: ``python -m lottery.writer SEGMENT PARENT``.
+"""How a writer child starts: ``python -m lottery.writer SEGMENT DRAW NUMBER MIN_FREE PARENT``.
+
+SEGMENT is the path of the segment to make: number NUMBER of the draw DRAW. MIN_FREE bytes
+stay free on its disk. PARENT is the process that started it.
 
 It ends when its orders end, and is killed when its parent dies: a writer without a
 parent would hold the segment of a draw that nobody leads.
@@ -16,7 +19,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from lottery.writer import ANSWERS_FD, ORDERS_FD
-from lottery.writer.child import GROUP_BYTES, serve
+from lottery.writer.child import GROUP_BYTES, SegmentPlan, serve
 from lottery.writer.pipe import Exit
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
@@ -29,10 +32,13 @@ def today() -> date:
 
 def main(arguments: Sequence[str]) -> int:
     """Serve the process that started this one; gives the exit status."""
-    if len(arguments) != 2 or not arguments[1].isdecimal():
-        sys.stderr.write("a writer is started by the central: SEGMENT PARENT\n")
+    path, *numbers = arguments or ("",)
+    if len(numbers) != 4 or not all(number.isdecimal() for number in numbers):
+        sys.stderr.write(
+            "a writer is started by the central: SEGMENT DRAW NUMBER MIN_FREE PARENT\n"
+        )
         return Exit.USAGE
-    path, parent = arguments[0], int(arguments[1])
+    draw, segment, min_free, parent = map(int, numbers)
     # A signal to the whole terminal or service is the parent's business: it closes the
     # pipe when all that was taken is handed over, and that is what ends a writer.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         return Exit.ORDERS  # it died before it could be asked to take us along
     with suppress(OSError):  # a smaller pipe is slower, nothing else
         fcntl.fcntl(ORDERS_FD, fcntl.F_SETPIPE_SZ, GROUP_BYTES)
-    return serve(ORDERS_FD, ANSWERS_FD, path, today)
+    return serve(ORDERS_FD, ANSWERS_FD, SegmentPlan(path, draw, segment, min_free), today)
 
 
 if __name__ == "__main__":

@@ -7,185 +7,173 @@ everyone who waits. (Rejected: a flush per batch, which at ten bets a batch woul
 nearly all that the machine does; and a timer to make groups larger, which makes the
 lonely agency wait for company that does not come.)
 
+No room on the disk is no end: the group is taken back as if it had never come (see
+:mod:`lottery.writer.desk`), and what has to wait here is tried again until there is room.
+Every other error of the disk is one.
+
 Nothing of Twisted is here and nothing slow is imported: a child is up in a blink.
 """
 
 from __future__ import annotations
 
 import os
-from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
-from sys import byteorder
+from select import select
+from typing import NamedTuple
 
-from lottery.bets import BadBatch, classic_rows, line_rows
-from lottery.errors import Code
-from lottery.ledger.segment import Kind, Segment
-from lottery.ledger.segment import pack as pack_record
-from lottery.writer.pipe import (
-    Answer,
-    Exit,
-    Order,
-    PipeReader,
-    PipeRecord,
-    Refusal,
-    agency_of,
-    pack,
-    pack_refusal,
-)
+from lottery.ledger.segment import NoRoom, Segment
+from lottery.writer.desk import Desk
+from lottery.writer.pipe import Answer, Exit, PipeReader, pack
 
-#: One group at most; also what the pipe is asked to hold.
+#: One group at most, beside what is held; also what the pipe is asked to hold.
 GROUP_BYTES = 256 << 10
+#: How often orders that wait for room on the disk are tried again.
+RETRY_SECONDS = 0.5
 
 
-class Upload:
-    """A session as its writer knows it: whose bets, and which comes next."""
+class CannotGoOn(Exception):
+    """The writer has to end.
 
-    __slots__ = ("agency", "next_index", "prefix", "stored")
+    :ivar status: its exit status.
+    :ivar sentence: why.
+    """
 
-    def __init__(self, agency: int, next_index: int) -> None:
-        self.agency = agency
-        self.prefix = f"{agency},"
-        self.next_index = next_index
-        # The bets of each batch of the present group, to be acknowledged together.
-        self.stored = array("H")
-
-    def record(self, rows: list[str], flushed: int) -> bytes:
-        """Make the rows of a batch a record of the segment, and go on behind them."""
-        body = (self.prefix + ("\n" + self.prefix).join(rows) + "\n").encode()
-        record = pack_record(Kind.ROWS, self.agency, self.next_index, len(rows), body, flushed)
-        self.next_index += len(rows)
-        return record
+    def __init__(self, status: Exit, sentence: str) -> None:
+        super().__init__(status, sentence)
+        self.status = status
+        self.sentence = sentence
 
 
-class Desk:
-    """Turns orders into records for the segment and answers for the parent."""
+class SegmentPlan(NamedTuple):
+    """Which segment to make, of which draw; ``min_free`` bytes stay free on its disk."""
 
-    def __init__(self) -> None:
-        self._uploads: dict[int, Upload] = {}
+    path: str
+    draw: int
+    number: int
+    min_free: int
 
-    def take(self, orders: Iterable[PipeRecord], flushed: int, today: date) -> tuple[bytes, bytes]:
-        """Give what to append to the segment, and what to answer once that is on disk.
 
-        :param flushed: how many bytes of the segment are known to be on disk.
-        :param today: the day (UTC) that no birthdate may be after.
-        :raises ValueError: if an order is none: a bug of the parent's.
+class Clerk:
+    """Does a writer's work, from bytes of orders to bytes of answers."""
+
+    def __init__(
+        self,
+        plan: SegmentPlan,
+        today: Callable[[], date],
+        make: Callable[[str, int, int, int], Segment] = Segment,
+    ) -> None:
+        """Make the segment; if there is no room for it, it is made with a later group.
+
+        :param today: gives the day (UTC) that no birthdate may be after.
+        :raises CannotGoOn: if it cannot be made for another reason.
         """
-        records: list[bytes] = []
-        last_words: list[bytes] = []
-        busy: dict[int, Upload] = {}
-        for order in orders:
-            kind, session = order.kind, order.session
-            if kind == Order.OPEN:
-                self._uploads[session] = Upload(agency_of(order), order.place)
-                continue
-            upload = self._uploads.get(session)
-            if upload is None:
-                continue  # it was refused, or has ended: what follows is dropped
-            if kind == Order.CLOSE:
-                del self._uploads[session]
-                continue
+        self._plan = plan
+        self._today = today
+        self._make = make
+        self._desk, self._reader, self._read = Desk(), PipeReader(), 0
+        self._made: Segment | None = None
+        with suppress(NoRoom):
+            self._segment()
+
+    @property
+    def holds(self) -> bool:
+        """Whether orders wait for room: then :meth:`work` is to be called now and then."""
+        return self._desk.holds
+
+    def work(self, data: bytes) -> bytes:
+        """Take one group of orders, and those that wait for room; give the answers.
+
+        :param data: what came, cut anywhere; nothing, to try again what waits.
+        :raises CannotGoOn: then nothing of this group may be answered, ever.
+        """
+        self._read += len(data)
+        flushed = self._made.flushed if self._made else 0
+        try:
+            records, answers = self._desk.take(self._reader.feed(data), flushed, self._today())
+        except ValueError as error:
+            raise CannotGoOn(Exit.ORDERS, str(error)) from error
+        if records and not self._store(records):
+            answers = self._desk.no_room()
+        taken = self._read - self._reader.unread - self._desk.held_bytes
+        return answers + pack(Answer.TAKEN, 0, taken)
+
+    def end(self) -> None:
+        """Close the segment: the orders have ended, and what waits for room is dropped.
+
+        A segment that there never was room for is not made any more.
+
+        :raises CannotGoOn: if the orders ended within one, or the segment cannot be closed.
+        """
+        if self._reader.unread:
+            raise CannotGoOn(Exit.ORDERS, "the orders ended within one")
+        if self._made is not None:
             try:
-                if kind == Order.END:
-                    records.append(_end(upload, order, flushed))
-                    last_words.append(pack(Answer.ENDED, session, upload.next_index))
-                    del self._uploads[session]
-                    continue
-                rows = _rows(upload, order, today)
-            except BadBatch as fault:
-                last_words.append(pack_refusal(session, _refusal(fault, upload.next_index)))
-                del self._uploads[session]
-                continue
-            if rows:
-                records.append(upload.record(rows, flushed))
-            upload.stored.append(len(rows))
-            busy[session] = upload
-        answers = [_stored(session, upload) for session, upload in busy.items()]
-        return b"".join(records), b"".join(answers + last_words)
+                self._made.close()
+            except OSError as error:
+                raise self._failed(Exit.DISK, "closed", error) from error
+
+    def _store(self, records: bytes) -> bool:
+        """Have records on disk; gives whether there was room for them."""
+        try:
+            segment = self._segment()
+            segment.append(records)
+        except NoRoom:
+            return False
+        except OSError as error:
+            raise self._failed(Exit.DISK, "written", error) from error
+        try:
+            segment.flush()
+        except OSError as error:
+            # Whether the bytes are on disk is not known any more, and asking again
+            # would not tell: nothing of this group may be acknowledged, ever.
+            raise self._failed(Exit.DISK, "written", error) from error
+        return True
+
+    def _segment(self) -> Segment:
+        if self._made is None:
+            try:
+                self._made = self._make(*self._plan)
+            except NoRoom:
+                raise
+            except OSError as error:
+                raise self._failed(Exit.SEGMENT, "made", error) from error
+        return self._made
+
+    def _failed(self, status: Exit, what: str, error: OSError) -> CannotGoOn:
+        return CannotGoOn(status, f"the segment {self._plan.path} cannot be {what}, {error}")
 
 
-def _rows(upload: Upload, order: PipeRecord, today: date) -> list[str]:
-    if order.kind == Order.CLASSIC:
-        return classic_rows(order.body, today)
-    if order.kind != Order.ROWS:
-        raise ValueError(f"{order.kind} is no order")
-    if order.place != upload.next_index:
-        raise BadBatch(
-            Code.SEQ,
-            0,
-            0,
-            f"the batch begins with bet {order.place}, bet {upload.next_index} is next",
-            order.amount,
-        )
-    return line_rows(order.body, order.amount, today)
-
-
-def _end(upload: Upload, order: PipeRecord, flushed: int) -> bytes:
-    announced = order.amount == 1
-    if announced and order.place != upload.next_index:
-        raise BadBatch(
-            Code.TOTALS,
-            0,
-            0,
-            f"{order.place} bets are announced, {upload.next_index} are stored",
-            0,
-        )
-    return pack_record(Kind.END, upload.agency, upload.next_index, 0, order.body, flushed)
-
-
-def _refusal(fault: BadBatch, expected: int) -> Refusal:
-    return Refusal(fault.code, False, expected, fault.row, fault.field, fault.reason, fault.bets)
-
-
-def _stored(session: int, upload: Upload) -> bytes:
-    counts = upload.stored
-    upload.stored = array("H")
-    if byteorder == "little":
-        counts.byteswap()
-    return pack(Answer.STORED, session, upload.next_index, len(counts), counts.tobytes())
-
-
-def serve(orders_fd: int, answers_fd: int, path: str, today: Callable[[], date]) -> Exit:
+def serve(orders_fd: int, answers_fd: int, plan: SegmentPlan, today: Callable[[], date]) -> Exit:
     """Serve one parent until its orders end.
 
-    :param path: the segment to make.
+    :param plan: the segment to make.
     :param today: gives the day (UTC) that no birthdate may be after.
     :returns: the exit status; why, if it is not DONE, has been written to stderr.
     """
     try:
-        segment = Segment(path)
-    except OSError as error:
-        return _complain(Exit.SEGMENT, f"the segment {path} cannot be made, {error}")
-    desk, reader, taken = Desk(), PipeReader(), 0
-    while data := os.read(orders_fd, GROUP_BYTES):
-        taken += len(data)
-        try:
-            records, answers = desk.take(reader.feed(data), segment.flushed, today())
-        except ValueError as error:
-            return _complain(Exit.ORDERS, str(error))
-        if records:
+        clerk = Clerk(plan, today)
+        while (data := _next(orders_fd, clerk.holds)) is not None:
             try:
-                segment.append(records)
-                segment.flush()
-            except OSError as error:
-                # Whether the bytes are on disk is not known any more, and asking again
-                # would not tell: nothing of this group may be acknowledged, ever.
-                return _complain(Exit.DISK, f"the segment {path} cannot be written, {error}")
-        try:
-            _write_all(answers_fd, answers + pack(Answer.TAKEN, 0, taken - reader.unread))
-        except BrokenPipeError:
-            return Exit.ORDERS  # nobody is there to be answered any more
-    if reader.unread:
-        return _complain(Exit.ORDERS, "the orders ended within one")
+                _write_all(answers_fd, clerk.work(data))
+            except BrokenPipeError:
+                return Exit.ORDERS  # nobody is there to be answered any more
+        clerk.end()
+    except CannotGoOn as reason:
+        os.write(2, f"{reason.sentence}\n".encode(errors="replace"))
+        return reason.status
     return Exit.DONE
+
+
+def _next(orders_fd: int, impatient: bool) -> bytes | None:
+    """Give orders; nothing, if none come and it is time to try again; None at their end."""
+    if impatient and not select([orders_fd], [], [], RETRY_SECONDS)[0]:
+        return b""
+    return os.read(orders_fd, GROUP_BYTES) or None
 
 
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def _complain(status: Exit, sentence: str) -> Exit:
-    os.write(2, f"{sentence}\n".encode(errors="replace"))
-    return status

@@ -8,35 +8,45 @@ A writer child imports this module: nothing slow is imported here.
 
 from __future__ import annotations
 
+from array import array
 from enum import IntEnum
 from struct import Struct
+from sys import byteorder
 from typing import NamedTuple
 
 from lottery.errors import Code
+from lottery.ledger.standing import Standing
 
 _HEADER = Struct(">BIQHI")  # kind, session, place, amount, length of the body
 HEADER_BYTES = _HEADER.size
-_AGENCY = Struct(">I")
+_OPENING = Struct(">IIB")  # agency, CRC-32 of its rows as sent, whether it is classic
+_CRC = Struct(">I")
 _REFUSAL = Struct(">BBHB")  # code, again, row, field; a sentence follows
 
 
 class Order(IntEnum):
     """What a parent asks of a writer."""
 
-    OPEN = 1  # a session begins: place = its agency's next bet; body: the agency
+    OPEN = 1  # a session begins: place = its agency's next bet; body: who, and in which dialect
     CLASSIC = 2  # body: the payload of a classic batch, whose index is the next one
     ROWS = 3  # place = index of the first bet, amount = rows; body: CSV lines
     END = 4  # place = the announced total, if amount is 1; body: the agency's nonce
-    CLOSE = 5  # the session is over; what it still has in the pipe is stored, though
+    CLOSE = 5  # the session is over; what it still has in the pipe is dealt with first
 
 
 class Answer(IntEnum):
-    """What a writer tells its parent."""
+    """What a writer tells its parent.
 
-    STORED = 11  # on disk: place = next index, amount = batches; body: bets of each, u16
+    ENDED, CLOSED and a REFUSED without "again" are the last word on a session.
+    """
+
+    STORED = 11  # on disk: place = next index, amount = batches; body: CRC, bets of each, u16
     REFUSED = 12  # place = expected index, amount = bets of the batch; body: the refusal
     ENDED = 13  # the END is on disk: place = the total
     TAKEN = 14  # place = how many bytes of orders have been dealt with since the start
+    CLOSED = 15  # all that was handed on before the CLOSE is on disk, or is dropped for
+    # ever: place = next index; body: CRC. Not said of a session that has ended already.
+    HELD = 16  # there is no room, and this session cannot be told to send again: it waits
 
 
 class Exit(IntEnum):
@@ -86,15 +96,46 @@ def pack(kind: int, session: int, place: int = 0, amount: int = 0, body: bytes =
     return _HEADER.pack(kind, session, place, amount, len(body)) + body
 
 
-def pack_open(session: int, agency: int, next_index: int) -> bytes:
-    """Give the bytes of the order that begins a session."""
-    return pack(Order.OPEN, session, next_index, body=_AGENCY.pack(agency))
+def pack_open(session: int, agency: int, standing: Standing) -> bytes:
+    """Give the bytes of the order that begins a session where its agency stands."""
+    body = _OPENING.pack(agency, standing.crc, standing.classic)
+    return pack(Order.OPEN, session, standing.next_index, body=body)
 
 
-def agency_of(order: PipeRecord) -> int:
-    """Read the agency out of the order that begins a session."""
-    agency: int = _AGENCY.unpack(order.body)[0]
-    return agency
+def opening_of(order: PipeRecord) -> tuple[int, Standing]:
+    """Read out of the order that begins a session: which agency, and where it stands."""
+    agency, crc, classic = _OPENING.unpack(order.body)
+    return agency, Standing(order.place, crc, classic=bool(classic))
+
+
+def pack_stored(session: int, next_index: int, crc: int, bets: array[int]) -> bytes:
+    """Give the bytes of the answer to batches; ``bets`` (u16) has how many each had."""
+    body = _CRC.pack(crc) + _big_endian(bets).tobytes()
+    return pack(Answer.STORED, session, next_index, len(bets), body)
+
+
+def stored_of(answer: PipeRecord) -> tuple[int, array[int]]:
+    """Read out of a STORED: the running CRC, and how many bets each batch had."""
+    return crc_of(answer), _big_endian(array("H", answer.body[_CRC.size :]))
+
+
+def pack_closed(session: int, next_index: int, crc: int) -> bytes:
+    """Give the bytes of the answer to a CLOSE."""
+    return pack(Answer.CLOSED, session, next_index, body=_CRC.pack(crc))
+
+
+def crc_of(answer: PipeRecord) -> int:
+    """Read out of a STORED or a CLOSED: the CRC-32 of the agency's rows as sent."""
+    crc: int = _CRC.unpack_from(answer.body)[0]
+    return crc
+
+
+def _big_endian(numbers: array[int]) -> array[int]:
+    """Turn numbers around, there or back, if this machine has them the other way."""
+    turned = numbers[:]
+    if byteorder == "little":
+        turned.byteswap()
+    return turned
 
 
 def pack_refusal(session: int, refusal: Refusal) -> bytes:

@@ -4,69 +4,98 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, cast
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.logger import LogLevel
+from twisted.python.failure import Failure
 
+from lottery.ledger.bets_csv import Interrupted, TornTail
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.salvage import extend, salvage
+from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
-from lottery.writer import ANSWERS_FD, ORDERS_FD
+from lottery.writer import ANSWERS_FD, LOCK_FD, ORDERS_FD
+from lottery.writer.disk import DiskWork
 from lottery.writer.pipe import Exit
 from lottery.writer.process import Writer, WriterEnd
 from lottery.writer.seat import Seat, WriterClient
-
-_CHILD_FDS: dict[int, int | str] = {ORDERS_FD: "w", 1: "r", 2: "r", ANSWERS_FD: "r"}
 
 
 class ReactorForWriters(IReactorProcess, IReactorTime):
     """What a pool needs of a reactor."""
 
 
+@frozen
+class WriterTerms:
+    """What holds for every writer of a pool.
+
+    :ivar limit: how many may run at once.
+    :ivar timeout_seconds: one that has something in hand and says nothing for so long is killed.
+    :ivar min_free_bytes: what it has to leave free on the disk.
+    :ivar lock_fd: of the data directory; every writer inherits it, so that the directory
+        stays locked as long as one of them lives.
+    """
+
+    limit: int
+    timeout_seconds: float
+    min_free_bytes: int
+    lock_fd: int
+
+
 class WriterPool:
     """The writers of one draw.
 
-    A session gets a writer of its own at once while fewer than ``limit`` run; beyond
+    A session gets a writer of its own at once while fewer than ``terms.limit`` run; beyond
     that, sessions share the least busy one. A writer that dies takes the sessions that
     it served with it and no others; the next session gets a new one.
+
+    The segment of a writer that did not end well is salvaged before the seats at it are
+    settled: nobody is welcomed to bets that are only thought to be on disk.
     """
 
     def __init__(
         self,
         reactor: ReactorForWriters,
         directory: DrawDirectory,
-        limit: int,
-        timeout_seconds: float,
+        terms: WriterTerms,
+        disk: DiskWork,
+        broken: Callable[[Failure], None],
         log: ActionLog,
     ) -> None:
+        """:param broken: told of a segment that is damaged, or that cannot be salvaged."""
         self._reactor = reactor
         self._directory = directory
-        self._limit = limit
-        self._timeout_seconds = timeout_seconds
+        self._terms = terms
+        self._disk = disk
+        self._broken = broken
         self._log = log
         self._running: list[Writer] = []
-        self._started = 0
+        self._number = directory.highest_segment()
         self._ends: list[Deferred[WriterEnd]] = []
 
-    def seat(self, client: WriterClient, agency: int, next_index: int) -> Seat:
+    def seat(self, client: WriterClient, agency: int, standing: Standing) -> Seat:
         """Give a session its seat.
 
         :raises OSError: if a writer is needed and cannot be started.
         """
         usable = [writer for writer in self._running if writer.usable]
-        if len(usable) < self._limit:
+        if len(usable) < self._terms.limit:
             writer = self._start()
         else:
             writer = min(usable, key=lambda each: each.sessions)
-        return writer.seat(client, agency, next_index)
+        return writer.seat(client, agency, standing)
 
     def close(self, grace_seconds: float) -> Deferred[list[WriterEnd]]:
         """Let all writers finish what they have, and end.
 
         :param grace_seconds: a writer that has not ended by then is killed.
         :returns: fires with how each writer of this pool ended, in order of their
-            start, once the last one has been reaped; never fails.
+            start, once the last one has been reaped and what had to be salvaged is; never
+            fails.
         """
         for writer in self._running:
             writer.close()
@@ -86,14 +115,18 @@ class WriterPool:
             writer.kill()
 
     def _start(self) -> Writer:
-        segment = self._directory.segment(self._started + 1)
-        writer = Writer(self._reactor, segment, self._timeout_seconds, self._log)
+        number = self._number + 1
+        segment = self._directory.segment(number)
+        writer = Writer(self._reactor, segment, self._terms.timeout_seconds, self._log)
         # -P: the package of this process, never one that happens to lie in the
         # directory where the central was started. env=None: the parent's; Twisted's
         # default is an empty one.
-        command = (sys.executable, "-P", "-m", "lottery.writer", str(segment), str(os.getpid()))
-        self._reactor.spawnProcess(writer, sys.executable, command, env=None, childFDs=_CHILD_FDS)
-        self._started += 1
+        words = (segment, self._directory.number, number, self._terms.min_free_bytes, os.getpid())
+        command = (sys.executable, "-P", "-m", "lottery.writer", *map(str, words))
+        fds: dict[int, int | str] = {ORDERS_FD: "w", 1: "r", 2: "r", ANSWERS_FD: "r"}
+        fds[LOCK_FD] = self._terms.lock_fd
+        self._reactor.spawnProcess(writer, sys.executable, command, env=None, childFDs=fds)
+        self._number = number
         self._running.append(writer)
         self._log(
             "writer",
@@ -103,7 +136,8 @@ class WriterPool:
             draw=self._directory.number,
             segment=segment.name,
         )
-        self._ends.append(writer.gone.addCallback(self._note_end, writer))
+        writer.gone.addCallback(self._note_end, writer)
+        self._ends.append(writer.gone.addCallback(self._settle, writer, number))
         return writer
 
     def _note_end(self, end: WriterEnd, writer: Writer) -> WriterEnd:
@@ -118,4 +152,38 @@ class WriterPool:
             segment=end.segment.name,
             status=end.status,
         )
+        return end
+
+    def _settle(self, end: WriterEnd, writer: Writer, number: int) -> Deferred[WriterEnd]:
+        return Deferred.fromCoroutine(self._settled(end, writer, number))
+
+    async def _settled(self, end: WriterEnd, writer: Writer, number: int) -> WriterEnd:
+        """Learn what a writer has stored without a word, if it did not end well."""
+        if end.status == Exit.DONE and end.segment.exists():
+            writer.settle({})
+            return end
+        told = {seat.agency: seat.standing for seat in writer.seats.values()}
+        draw = self._directory.number
+
+        def work() -> tuple[TornTail | None, dict[int, Standing]]:
+            # Anew, whatever it looks like: if a flush has failed, looks say nothing.
+            torn = salvage(end.segment, draw, number, anew=True)
+            return torn, extend(end.segment, told)
+
+        try:
+            torn, standings = await self._disk.do("salvage", work)
+        except Interrupted:
+            return end  # the next start salvages it
+        except Exception:  # noqa: BLE001 (whatever it is, the central has to hear of it)
+            self._broken(Failure())
+            return end
+        self._log(
+            "salvage",
+            "success",
+            LogLevel.warn,
+            draw=draw,
+            segment=end.segment.name,
+            torn_bytes=torn.length if torn else 0,
+        )
+        writer.settle(standings)
         return end

@@ -13,10 +13,9 @@ needs them all to be resumed at once, when each brings another read's worth.)
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
-from sys import byteorder
 from typing import cast
 
 from attrs import frozen
@@ -27,6 +26,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.writer import ANSWERS_FD, ORDERS_FD
 from lottery.writer.pipe import (
@@ -38,6 +38,7 @@ from lottery.writer.pipe import (
     pack,
     pack_open,
     refusal_of,
+    stored_of,
 )
 from lottery.writer.seat import Seat, WriterClient
 
@@ -61,6 +62,7 @@ class Writer(ProcessProtocol):
 
     :ivar pid: the child's process id, once it has been started.
     :ivar usable: whether a session may still be given a seat.
+    :ivar seats: the seats that are not settled, by number.
     :ivar gone: fires with the :class:`WriterEnd` once the child has been reaped and
         all that it said has been heard; never fails.
     """
@@ -74,7 +76,7 @@ class Writer(ProcessProtocol):
         self._log = log
         self._answers = PipeReader()
         self._output = {1: b"", 2: b""}
-        self._seats: dict[int, Seat] = {}
+        self.seats: dict[int, Seat] = {}
         self._line: deque[Seat] = deque()
         self._numbers = 0
         self._sent = self._taken = 0
@@ -88,18 +90,19 @@ class Writer(ProcessProtocol):
     @property
     def sessions(self) -> int:
         """How many seats are taken."""
-        return len(self._seats)
+        return len(self.seats)
 
     @property
     def full(self) -> bool:
         """Whether the budget is used up."""
         return self._sent - self._taken >= BUDGET_BYTES
 
-    def seat(self, client: WriterClient, agency: int, next_index: int) -> Seat:
+    def seat(self, client: WriterClient, agency: int, standing: Standing) -> Seat:
         """Give a session a seat; the writer will take no other index than the next one."""
         self._numbers += 1
-        seat = self._seats[self._numbers] = Seat(self, self._numbers, client)
-        self.send(pack_open(self._numbers, agency, next_index))
+        number = self._numbers
+        seat = self.seats[number] = Seat(self, number, client, agency, standing)
+        self.send(pack_open(number, agency, standing))
         return seat
 
     def send(self, order: bytes) -> None:
@@ -117,12 +120,22 @@ class Writer(ProcessProtocol):
         """Put a seat at the end of the line for room."""
         self._line.append(seat)
 
-    def leave(self, seat: Seat, number: int) -> None:
-        """Forget a seat."""
-        if self._seats.pop(number, None) is not None:
-            self.send(pack(Order.CLOSE, number))
+    def leave(self, seat: Seat) -> None:
+        """Take nothing more from a seat; it is settled when the child has answered."""
+        if seat.number in self.seats:
+            self.send(pack(Order.CLOSE, seat.number))
         if seat in self._line:
             self._line.remove(seat)
+
+    def settle(self, standings: Mapping[int, Standing]) -> None:
+        """Settle the seats that are left once the child is gone and its segment was salvaged.
+
+        :param standings: where agencies stand, by number; one that is missing here stands
+            where it was told.
+        """
+        while self.seats:
+            _, seat = self.seats.popitem()
+            seat.settle(standings.get(seat.agency))
 
     def close(self) -> None:
         """Let the child finish what it has, and end."""
@@ -167,7 +180,11 @@ class Writer(ProcessProtocol):
             self.kill()
 
     def processEnded(self, reason: Failure) -> None:
-        """Tell the sessions that are still seated, and whoever waits for the end."""
+        """Tell the sessions that are still seated, and whoever waits for the end.
+
+        Their seats are not settled by that: what the child has stored without a word is
+        known when its segment has been looked at.
+        """
         self.usable = False
         end = cast(ProcessTerminated, reason.value)  # or ProcessDone, which looks the same
         status = -end.signal if end.exitCode is None else end.exitCode
@@ -176,32 +193,37 @@ class Writer(ProcessProtocol):
             self._watch = None
         self._flush_output()
         why = _explain(status)
-        seats, self._seats = list(self._seats.values()), {}
         self._line.clear()
         try:
-            for seat in seats:
+            for seat in list(self.seats.values()):
                 seat.client.lost(why)
         finally:
             # Whatever a session makes of it: the draw waits for this.
             self.gone.callback(WriterEnd(self.pid, self._segment, status))
 
     def _hear(self, answer: PipeRecord) -> None:
-        seat = self._seats.get(answer.session)
+        seat = self.seats.get(answer.session)
         if seat is None:
-            return  # the session has left in the meantime
+            return  # it is settled: nothing can come of it any more
         if answer.kind == Answer.STORED:
-            bets = array("H", answer.body)
-            if byteorder == "little":
-                bets.byteswap()
-            seat.in_hand -= len(bets)
-            seat.client.stored(answer.place, bets)
+            crc, bets = stored_of(answer)
+            seat.stored(answer.place, crc, bets)
             return
-        del self._seats[answer.session]
-        seat.in_hand = 0
+        if answer.kind == Answer.HELD:
+            seat.client.held()
+            return
+        if answer.kind == Answer.REFUSED:
+            refusal = refusal_of(answer)
+            if refusal.again:
+                seat.refused(refusal)
+                return
+        del self.seats[answer.session]
         if answer.kind == Answer.ENDED:
-            seat.client.ended(answer.place)
-        else:
-            seat.client.refused(refusal_of(answer))
+            seat.ended(answer.place)
+        elif answer.kind == Answer.REFUSED:
+            seat.refused(refusal)
+        # Last: whoever waits for this must find the session told.
+        seat.settle()
 
     def _move_line(self) -> None:
         while self._line and not self.full:

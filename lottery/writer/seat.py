@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol as Interface
 
+from lottery.ledger.standing import Standing
 from lottery.writer.pipe import Order, Refusal, pack
 
 
@@ -21,8 +22,8 @@ class OrderTaker(Interface):
     def wait(self, seat: Seat) -> None:
         """Put a seat at the end of the line for room."""
 
-    def leave(self, seat: Seat, number: int) -> None:
-        """Forget a seat."""
+    def leave(self, seat: Seat) -> None:
+        """Take nothing more from a seat, and settle it."""
 
 
 class WriterClient(Interface):
@@ -32,7 +33,11 @@ class WriterClient(Interface):
         """The next batches are on disk; ``bets`` says how many bets each had."""
 
     def refused(self, refusal: Refusal) -> None:
-        """The batch or END behind those was not stored; the seat is of no more use."""
+        """The batch or END behind those was not stored; unless it may come again, the
+        seat is of no more use."""
+
+    def held(self) -> None:
+        """A classic batch waits until there is room on the disk."""
 
     def ended(self, total: int) -> None:
         """The END is on disk; the seat is of no more use."""
@@ -47,16 +52,30 @@ class WriterClient(Interface):
 class Seat:
     """A session's place at a writer.
 
+    What was handed on stays under way until the writer has answered, whatever becomes of
+    the session. An agency that comes back must not be told where to go on before that is
+    known: see :meth:`when_settled`.
+
+    :ivar number: what the writer calls the session.
+    :ivar agency: whose bets are handed on.
+    :ivar standing: how much of the agency is known to be on disk.
     :ivar ending: whether the END has been handed on.
     :ivar in_hand: how many batches and ENDs were handed on and are not yet answered.
     """
 
-    def __init__(self, writer: OrderTaker, number: int, client: WriterClient) -> None:
+    def __init__(
+        self, writer: OrderTaker, number: int, client: WriterClient, agency: int, standing: Standing
+    ) -> None:
         self._writer = writer
-        self._number = number
+        self._nonce = b""
+        self.number = number
         self.client = client
+        self.agency = agency
+        self.standing = standing
         self.ending = False
         self.in_hand = 0
+        self._settled = False
+        self._when_settled: list[Callable[[], None]] = []
 
     @property
     def full(self) -> bool:
@@ -66,24 +85,62 @@ class Seat:
     def classic(self, payload: bytes) -> None:
         """Hand on the payload of a classic batch."""
         self.in_hand += 1
-        self._writer.send(pack(Order.CLASSIC, self._number, body=payload))
+        self._writer.send(pack(Order.CLASSIC, self.number, body=payload))
 
     def rows(self, first: int, count: int, rows: bytes) -> None:
         """Hand on a batch of CSV lines."""
         self.in_hand += 1
-        self._writer.send(pack(Order.ROWS, self._number, first, count, rows))
+        self._writer.send(pack(Order.ROWS, self.number, first, count, rows))
 
     def end(self, total: int | None, nonce: bytes) -> None:
         """Hand on the agency's END; the classic dialect announces no total."""
         self.ending = True
         self.in_hand += 1
+        self._nonce = nonce
         announced = total is not None
-        self._writer.send(pack(Order.END, self._number, total or 0, announced, nonce))
+        self._writer.send(pack(Order.END, self.number, total or 0, announced, nonce))
 
     def wait(self) -> None:
         """Stand in line for room; ``client.resume()`` is called when it is our turn."""
         self._writer.wait(self)
 
     def leave(self) -> None:
-        """Give the seat up. What was handed on may still be stored, unanswered."""
-        self._writer.leave(self, self._number)
+        """Hand on nothing more. What was handed on is still answered, until all is settled."""
+        self._writer.leave(self)
+
+    def when_settled(self, act: Callable[[], None]) -> None:
+        """Do something once nothing that was handed on is under way any more."""
+        if self._settled:
+            act()
+        else:
+            self._when_settled.append(act)
+
+    # What the writer says of it.
+
+    def stored(self, next_index: int, crc: int, bets: Sequence[int]) -> None:
+        """Note that batches are on disk."""
+        self.in_hand -= len(bets)
+        self.standing = self.standing._replace(next_index=next_index, crc=crc)
+        self.client.stored(next_index, bets)
+
+    def refused(self, refusal: Refusal) -> None:
+        """Note that nothing is in hand any more: what followed the refused batch is dropped."""
+        self.in_hand = 0
+        if refusal.again:
+            self.ending = False
+        self.client.refused(refusal)
+
+    def ended(self, total: int) -> None:
+        """Note that the END is on disk."""
+        self.in_hand = 0
+        self.standing = self.standing._replace(next_index=total, ended=True, nonce=self._nonce)
+        self.client.ended(total)
+
+    def settle(self, standing: Standing | None = None) -> None:
+        """Note that nothing is under way any more; None: the standing is as it was told."""
+        if standing is not None:
+            self.standing = standing
+        self._settled = True
+        acts, self._when_settled = self._when_settled, []
+        for act in acts:
+            act()

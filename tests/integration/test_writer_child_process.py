@@ -1,7 +1,11 @@
-"""Writers as true processes, started by a true pool: what is stored, and what befalls them."""
+"""Writers as true processes: what is stored, what befalls them, and a disk without room.
+
+Most are started by a true pool; where each byte counts, a test is the parent itself.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -10,8 +14,8 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +23,37 @@ import pytest
 import pytest_twisted
 from fakes import MemoryLog
 from twisted.internet.defer import DeferredQueue
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+from writer_orders import (
+    ANA,
+    BO,
+    EVE,
+    again,
+    classic,
+    classic_end,
+    classic_opening,
+    close,
+    closed,
+    crc_of_rows,
+    end_record,
+    ended,
+    held,
+    lines,
+    opening,
+    record,
+    stored,
+)
 from writer_rig import Notes
 
-from lottery.errors import Code, DamagedLedger
-from lottery.ledger.bets_csv import Ledger
+from lottery.errors import Code
 from lottery.ledger.directory import DrawDirectory
-from lottery.writer.pipe import Refusal
-from lottery.writer.pool import WriterPool
+from lottery.ledger.segment import Kind, Records, pack_close, pack_head
+from lottery.ledger.standing import Standing
+from lottery.writer import ANSWERS_FD, LOCK_FD, ORDERS_FD
+from lottery.writer.disk import DiskWork
+from lottery.writer.pipe import Answer, Exit, PipeReader, PipeRecord, Refusal
+from lottery.writer.pool import WriterPool, WriterTerms
 from lottery.writer.process import WriterEnd
 from lottery.writer.seat import Seat
 
@@ -48,6 +76,9 @@ class Session(Notes):
 
     def refused(self, refusal: Refusal) -> None:
         self._queue.put(("refused", refusal))
+
+    def held(self) -> None:
+        self._queue.put(("held",))
 
     def ended(self, total: int) -> None:
         self._queue.put(("ended", total))
@@ -76,13 +107,17 @@ class Rig:
 
         self.draw = DrawDirectory(1, path)
         self.log = MemoryLog()
-        self.pool = WriterPool(reactor, self.draw, limit, timeout_seconds, self.log)
+        self.broken: list[Failure] = []
+        self.lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        terms = WriterTerms(limit, timeout_seconds, 0, self.lock)
+        disk = DiskWork(deferToThread, reactor, self.log)
+        self.pool = WriterPool(reactor, self.draw, terms, disk, self.broken.append, self.log)
         self.ends: list[WriterEnd] = []
 
-    def sit(self, agency: int) -> tuple[Seat, Session]:
+    def sit(self, agency: int, classic: bool = False) -> tuple[Seat, Session]:
         """A new seat and its session."""
         session = Session()
-        return self.pool.seat(session, agency, 0), session
+        return self.pool.seat(session, agency, Standing(classic=classic)), session
 
     @property
     def pids(self) -> list[int]:
@@ -95,6 +130,7 @@ class Rig:
 
         ends: Any = self.pool.close(PATIENCE_SECONDS / 2).addTimeout(PATIENCE_SECONDS, reactor)
         self.ends = await ends
+        os.close(self.lock)
         return self.ends
 
 
@@ -119,15 +155,39 @@ async def running(
     finally:
         if not rig.ends:
             await rig.close()
-        for end in rig.ends:
-            assert not exists(end.pid)
+        for each in rig.ends:
+            assert not exists(each.pid)
+        assert rig.broken == []
+
+
+def rows_in(segments: Iterable[Path]) -> bytes:
+    """All rows of segments, in order of agency; those of each agency follow each other."""
+    rows: dict[int, bytes] = {}
+    bets: dict[int, int] = {}
+    for path in segments:
+        data = path.read_bytes()
+        records = Records(data)
+        for each in records:
+            if each.kind == Kind.ROWS:
+                assert each.first == bets.get(each.agency, 0)
+                bets[each.agency] = each.first + each.bets
+                body = data[each.offset : each.offset + each.length]
+                rows[each.agency] = rows.get(each.agency, b"") + body
+        assert records.end == len(data), "there is a torn tail"
+    return b"".join(rows[agency] for agency in sorted(rows))
+
+
+def ends_in(segments: Iterable[Path]) -> dict[int, int]:
+    """The total of each agency that has ended."""
+    records = (each for path in segments for each in Records(path.read_bytes()))
+    return {each.agency: each.first for each in records if each.kind == Kind.END}
 
 
 @pytest_twisted.ensureDeferred
 async def test_stores_and_acknowledges(tmp_path: Path) -> None:
     """Both dialects and an END at one writer; what it refuses changes nothing; it ends with 0."""
     async with running(tmp_path, limit=1) as rig:
-        (one, first), (two, second), (three, third) = rig.sit(7), rig.sit(3), rig.sit(9)
+        (one, first), (two, second), (three, third) = rig.sit(7), rig.sit(3, True), rig.sit(9)
         one.rows(0, 2, ROW + ROW)
         assert await first.hears() == ("stored", 2, 2)
         two.classic(ROW.replace(b"\n", b","))
@@ -142,17 +202,12 @@ async def test_stores_and_acknowledges(tmp_path: Path) -> None:
         # What was handed on when the pool is closed is still stored and answered.
         one.rows(2, 1, ROW)
         one.end(3, bytes(32))
-        (end,) = await rig.close()
+        (how,) = await rig.close()
         assert await first.hears() == ("stored", 3, 1)
         assert await first.hears() == ("ended", 3)
-        assert end == WriterEnd(rig.pids[0], rig.draw.segment(1), 0)
-    ledger = Ledger(rig.draw.segments())
-    assert b"".join(ledger.rows()) == b"3," + ROW + (b"7," + ROW) * 3
-    ledger.require(3, 1)
-    ledger.require(7, 3)
-    with pytest.raises(DamagedLedger):
-        ledger.require(9, 0)
-    assert ledger.torn == []
+        assert how == WriterEnd(rig.pids[0], rig.draw.segment(1), 0)
+    assert rows_in(rig.draw.segments()) == b"3," + ROW + (b"7," + ROW) * 3
+    assert ends_in(rig.draw.segments()) == {3: 1, 7: 3}
     assert rig.log.of("writer_output") == []
 
 
@@ -175,7 +230,7 @@ async def test_far_more_than_the_pipe_holds(tmp_path: Path) -> None:
         assert answers < batches
         assert seat.in_hand == 0
         await rig.close()
-    assert Ledger(rig.draw.segments()).bets_of(1) == batches * bets
+    assert rows_in(rig.draw.segments()) == (b"1," + ROW) * (batches * bets)
 
 
 @pytest_twisted.ensureDeferred
@@ -194,12 +249,12 @@ async def test_killed_writer_fails_its_sessions_only(tmp_path: Path) -> None:
         four, fourth = rig.sit(4)
         four.rows(0, 1, ROW)
         assert await fourth.hears() == ("stored", 1, 1)
-        assert [end.status for end in await rig.close()] == [-9, 0, 0]
+        assert [each.status for each in await rig.close()] == [-9, 0, 0]
         assert await second.hears() == ("lost", "its writer ended with status 0 (done)")
         assert first.waits
         assert third.waits
     assert len(set(rig.pids)) == 3
-    assert b"".join(Ledger(rig.draw.segments()).rows()) == b"1,%s2,%s4,%s" % (ROW, ROW, ROW)
+    assert rows_in(rig.draw.segments()) == b"1,%s2,%s4,%s" % (ROW, ROW, ROW)
 
 
 @pytest_twisted.ensureDeferred
@@ -219,7 +274,7 @@ async def test_stopped_writer_is_killed_after_the_timeout(tmp_path: Path) -> Non
         assert await second.hears() == ("stored", 2, 1)
         errors = [line["error"] for line in rig.log.of("writer") if "error" in line]
         assert errors == ["no answer for 2 s, killed"]
-        assert [end.status for end in await rig.close()] == [-9, 0]
+        assert [each.status for each in await rig.close()] == [-9, 0]
 
 
 @pytest_twisted.ensureDeferred
@@ -233,30 +288,34 @@ async def test_signals_to_the_whole_service_are_ignored(tmp_path: Path) -> None:
         os.kill(rig.pids[0], signal.SIGINT)
         seat.rows(1, 1, ROW)
         assert await session.hears() == ("stored", 2, 1)
-        assert [end.status for end in await rig.close()] == [0]
+        assert [each.status for each in await rig.close()] == [0]
 
 
 @pytest_twisted.ensureDeferred
 async def test_disk_without_room(tmp_path: Path) -> None:
-    """Nothing of a group that does not fit is acknowledged; status and log say what it was."""
-    async with running(tmp_path) as rig:
-        seat, session = rig.sit(1)
-        # Much, so that a measurement of coverage, which is smaller, has room at the end.
-        for number in range(200):
-            seat.rows(number * 100, 100, ROW * 100)
-        while seat.in_hand:
-            assert (await session.hears())[0] == "stored"
-        size = rig.draw.segment(1).stat().st_size + 10
-        resource.prlimit(rig.pids[0], resource.RLIMIT_FSIZE, (size, size))
-        seat.rows(20000, 1, ROW)
-        assert await session.hears() == ("lost", "its writer ended with status 3 (disk)")
-        assert session.waits
-        (printed,) = rig.log.of("writer_output")
-        assert "segment-0001.log cannot be written, only 10 of " in printed["text"]
-        assert [end.status for end in await rig.close()] == [3]
-    ledger = Ledger(rig.draw.segments())
-    assert ledger.bets_of(1) == 20000
-    assert [tail.length for tail in ledger.torn] == [10]
+    """Who can send again is asked to, who cannot waits; when there is room, both go on."""
+    async with running(tmp_path, limit=1) as rig:
+        (one, first), (two, second) = rig.sit(1), rig.sit(2, classic=True)
+        one.rows(0, 1, ROW)
+        assert await first.hears() == ("stored", 1, 1)
+        size = rig.draw.segment(1).stat().st_size
+        limit = resource.prlimit(rig.pids[0], resource.RLIMIT_FSIZE, (size + 10, -1))
+        one.rows(1, 1, ROW)
+        name, refusal = await first.hears()
+        assert (name, refusal) == (
+            "refused",
+            Refusal(Code.STORAGE, True, 1, 0, 0, "no room on the disk, send again", 0),
+        )
+        two.classic(ROW.replace(b"\n", b","))
+        assert await second.hears() == ("held",)
+        assert rig.draw.segment(1).stat().st_size == size
+        resource.prlimit(rig.pids[0], resource.RLIMIT_FSIZE, limit)
+        assert await second.hears() == ("stored", 1, 1)
+        one.rows(1, 1, ROW)
+        assert await first.hears() == ("stored", 2, 1)
+        assert [each.status for each in await rig.close()] == [0]
+    assert rows_in(rig.draw.segments()) == b"1,%s1,%s2,%s" % (ROW, ROW, ROW)
+    assert rig.log.of("writer_output") == []
 
 
 @pytest_twisted.ensureDeferred
@@ -269,12 +328,12 @@ async def test_segment_that_is_there(tmp_path: Path) -> None:
         assert "File exists" in rig.log.of("writer_output")[0]["text"]
         assert rig.draw.segment(1).read_bytes() == b"somebody's"
         other, heard = rig.sit(1)
-        other.end(0, b"")
+        other.end(0, bytes(32))
         assert await heard.hears() == ("ended", 0)
 
 
 @pytest_twisted.ensureDeferred
-async def test_child_holds_its_pipes_and_its_segment_only(tmp_path: Path) -> None:
+async def test_child_holds_its_pipes_its_segment_and_the_lock_only(tmp_path: Path) -> None:
     """No socket and no file of the central is open in it; its segment is locked for its life."""
     read, write = os.pipe()
     os.set_inheritable(read, True)
@@ -286,6 +345,7 @@ async def test_child_holds_its_pipes_and_its_segment_only(tmp_path: Path) -> Non
             fds = open_fds(rig.pids[0])
             pipes = [fds.pop(str(fd)).partition(":")[0] for fd in range(4)]
             assert pipes == ["pipe"] * 4
+            assert fds.pop(str(LOCK_FD)) == str(tmp_path / "lock")
             # Beside its segment, a measurement of coverage has its own file.
             mine = [path for path in fds.values() if path.startswith(str(tmp_path))]
             assert mine == [str(rig.draw.segment(1))]
@@ -301,19 +361,26 @@ async def test_child_holds_its_pipes_and_its_segment_only(tmp_path: Path) -> Non
 
 
 PARENT = """
-import sys
+import os, sys
 from pathlib import Path
 from fakes import MemoryLog
 from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
 from writer_rig import Notes
 from lottery.ledger.directory import DrawDirectory
-from lottery.writer.pool import WriterPool
+from lottery.ledger.standing import Standing
+from lottery.writer.disk import DiskWork
+from lottery.writer.pool import WriterPool, WriterTerms
 
 log = MemoryLog()
-pool = WriterPool(reactor, DrawDirectory(1, Path(sys.argv[1])), 1, 30, log)
+terms = WriterTerms(1, 30, 0, os.open(os.devnull, os.O_RDWR))
+disk = DiskWork(deferToThread, reactor, log)
+pool = WriterPool(reactor, DrawDirectory(1, Path(sys.argv[1])), terms, disk, print, log)
 client = Notes()
 client.stored = lambda next_index, bets: print(log.actions[0]["pid"], flush=True)
-reactor.callWhenRunning(lambda: pool.seat(client, 1, 0).rows(0, 1, b"Ana,Gil,1,2000-01-01,7\\n"))
+reactor.callWhenRunning(
+    lambda: pool.seat(client, 1, Standing()).rows(0, 1, b"Ana,Gil,1,2000-01-01,7\\n")
+)
 reactor.run()
 """
 
@@ -348,7 +415,266 @@ def test_writer_does_not_outlive_its_parent(tmp_path: Path, stopped: bool) -> No
             parent.kill()
     with (tmp_path / "segment-0001.log").open("rb") as segment:
         fcntl.flock(segment, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    assert Ledger([tmp_path / "segment-0001.log"]).bets_of(1) == 1
+    assert rows_in([tmp_path / "segment-0001.log"]) == b"1," + ROW
+
+
+# A test that is the parent itself, and disks without room.
+
+
+class Child:
+    """A writer that is spoken to directly.
+
+    :ivar path: where its segment is.
+    :ivar pid: its process id; 0 once it has ended.
+    """
+
+    def __init__(
+        self, path: Path, min_free: int = 0, lock: int | None = None, measured: bool = True
+    ) -> None:
+        self.path = path
+        self._reader = PipeReader()
+        self._heard: list[PipeRecord] = []
+        orders, self._orders = os.pipe()
+        self._answers, answers = os.pipe()
+        words = (str(path), "1", "1", str(min_free), str(os.getpid()))
+        command = [sys.executable, "-P", "-m", "lottery.writer", *words]
+        environment = {key: os.environ[key] for key in os.environ if measured or "COV" not in key}
+        # Two steps each: the numbers that the child wants may be those of the pipes here.
+        moves = [(orders, 100, ORDERS_FD), (answers, 101, ANSWERS_FD)]
+        moves += [] if lock is None else [(lock, 102, LOCK_FD)]
+        actions: list[tuple[int, ...]] = []
+        actions += [(os.POSIX_SPAWN_DUP2, fd, aside) for fd, aside, _ in moves]
+        actions += [(os.POSIX_SPAWN_DUP2, aside, fd) for _, aside, fd in moves]
+        actions += [(os.POSIX_SPAWN_CLOSE, aside) for _, aside, _ in moves]
+        self.pid = os.posix_spawn(sys.executable, command, environment, file_actions=actions)
+        os.close(orders)
+        os.close(answers)
+
+    def limit(self, size: int) -> None:
+        """Let no file of its grow beyond this; -1: any may."""
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, -1))
+
+    def asks(self, *orders: bytes, answers: int = 1) -> list[PipeRecord]:
+        """Give a group of orders, whole; gives so many answers that are no TAKEN."""
+        data = b"".join(orders)
+        assert len(data) <= select.PIPE_BUF
+        os.write(self._orders, data)
+        return self.hears(answers)
+
+    def hears(self, answers: int) -> list[PipeRecord]:
+        """The next so many answers that are no TAKEN."""
+        found: list[PipeRecord] = []
+        while len(found) < answers:
+            answer = self._next()
+            assert answer is not None, "it has ended"
+            found += [answer] if answer.kind != Answer.TAKEN else []
+        return found
+
+    def gives_a_sign(self) -> bool:
+        """Whether what it says next is a TAKEN."""
+        answer = self._next()
+        return answer is not None and answer.kind == Answer.TAKEN
+
+    def ends(self) -> int:
+        """End its orders; gives its status. It must not have more to say than a TAKEN."""
+        os.close(self._orders)
+        self._orders = -1
+        while (answer := self._next()) is not None:
+            assert answer.kind == Answer.TAKEN
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        for fd in (self._orders, self._answers):
+            if fd >= 0:
+                os.close(fd)
+
+    def _next(self) -> PipeRecord | None:
+        while not self._heard:
+            assert select.select([self._answers], [], [], PATIENCE_SECONDS)[0]
+            data = os.read(self._answers, 1 << 20)
+            if not data:
+                return None
+            self._heard += self._reader.feed(data)
+        return self._heard.pop(0)
+
+
+@contextmanager
+def writing(
+    path: Path, min_free: int = 0, lock: int | None = None, measured: bool = True
+) -> Iterator[Child]:
+    """A writer that is gone when the block is left."""
+    child = Child(path, min_free, lock, measured)
+    try:
+        yield child
+    finally:
+        child.close()
+
+
+def test_lock_is_held_as_long_as_a_writer_lives(tmp_path: Path) -> None:
+    """It inherits the lock of the data directory; its parent may close it, or die."""
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (
+        writing(tmp_path / "segment-0001.log", lock=lock) as child,
+        (tmp_path / "lock").open("rb") as ours,
+    ):
+        os.close(lock)
+        assert child.asks(opening(1, 5), lines(1, 0, ANA)) == [stored(1, 1, crc_of_rows(ANA), 1)]
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(ours, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert child.ends() == Exit.DONE
+        fcntl.flock(ours, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_no_room_at_every_byte_of_a_group(tmp_path: Path) -> None:
+    """Wherever in three batches it ends, nothing stays of them; with room they are stored.
+
+    So it is with the first write of all, which has the HEAD before them, and with a later one.
+    """
+    batches = [(ANA,), (BO, EVE), (EVE,)]
+    crc, before = 0, b""
+    with writing(tmp_path / "segment-0001.log") as child:
+        child.asks(opening(1, 5), answers=0)
+        for first in (0, 4):
+            places = list(zip((first, first + 1, first + 3), batches, strict=True))
+            orders = b"".join(lines(1, place, *rows) for place, rows in places)
+            whole = before or pack_head(1, 1)
+            for place, rows in places:
+                whole += record(5, place, *rows, flushed=len(before))
+            for size in range(len(before), len(whole)):
+                child.limit(size)
+                assert child.asks(orders) == [again(1, first)]
+                assert child.path.read_bytes() == before
+            child.limit(len(whole))
+            crc = crc_of_rows(*[ANA, BO, EVE, EVE] * (first // 4 + 1))
+            assert child.asks(orders) == [stored(1, first + 4, crc, 1, 2, 1)]
+            assert child.path.read_bytes() == whole
+            before = whole
+        child.limit(-1)
+        assert child.ends() == Exit.DONE
+    assert child.path.read_bytes() == before + pack_close(len(before))
+
+
+def test_classic_session_waits_for_room(tmp_path: Path) -> None:
+    """It is held, with a sign of life now and then, and goes on by itself when there is room."""
+    with writing(tmp_path / "segment-0001.log") as child:
+        child.limit(50)
+        orders = (classic(1, ANA), classic(1), classic_end(1))
+        assert child.asks(classic_opening(1, 5), *orders) == [held(1)]
+        assert child.asks(classic_opening(2, 6), classic(2, BO)) == [held(2)]
+        assert all(child.gives_a_sign() for _ in range(2))
+        assert child.asks(close(2)) == [closed(2, 0)]
+        assert child.path.read_bytes() == b""
+        child.limit(-1)
+        assert child.hears(2) == [stored(1, 1, 0, 1, 0), ended(1, 1)]
+        assert child.ends() == Exit.DONE
+    whole = pack_head(1, 1) + record(5, 0, ANA, classic=True)
+    whole += end_record(5, 1, b"", classic=True)
+    assert child.path.read_bytes() == whole + pack_close(len(whole))
+
+
+def test_orders_that_end_without_room(tmp_path: Path) -> None:
+    """What is held is dropped then; without room for a CLOSE the segment does without."""
+    # Not measured: what it notes of its coverage would have no room, either.
+    with writing(tmp_path / "segment-0001.log", measured=False) as child:
+        assert child.asks(opening(1, 5), lines(1, 0, ANA)) == [stored(1, 1, crc_of_rows(ANA), 1)]
+        whole = pack_head(1, 1) + record(5, 0, ANA)
+        child.limit(len(whole) + len(pack_close(0)) - 1)
+        assert child.asks(classic_opening(2, 6), classic(2, BO)) == [held(2)]
+        assert child.ends() == Exit.DONE
+    assert child.path.read_bytes() == whole
+
+
+@contextmanager
+def small_disk(path: Path, options: str) -> Iterator[Path]:
+    """A file system in memory; whoever is root must be able to mount it."""
+    if os.geteuid():
+        pytest.skip("not root: only root may mount the small disk that this test needs")
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "lottery-test", str(path)]
+    assert subprocess.run(mount, timeout=PATIENCE_SECONDS).returncode == 0
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", str(path)], timeout=PATIENCE_SECONDS, check=True)
+
+
+def fill(path: Path) -> None:
+    """Make a file of all the room that there is."""
+
+    def write() -> None:
+        while True:
+            file.write(bytes(4096))
+
+    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        write()
+
+
+MANY = [ANA] * 100  # more than half a page
+
+
+def test_two_writers_on_a_full_disk(tmp_path: Path) -> None:
+    """What is acknowledged stays, nothing else is there, and both go on when there is room."""
+    crcs = [crc_of_rows(*MANY * times) for times in range(3)]
+    with (
+        small_disk(tmp_path / "disk", "size=64k") as disk,
+        writing(disk / "segment-0001.log") as one,
+        writing(disk / "segment-0002.log") as two,
+    ):
+        start = (opening(1, 5), lines(1, 0, *MANY))
+        for child in (one, two):
+            assert child.asks(*start) == [stored(1, 100, crcs[1], 100)]
+        before = one.path.read_bytes()
+        fill(disk / "filler")
+        for child in (one, two) * 3:
+            assert child.asks(lines(1, 100, *MANY), lines(1, 200, ANA)) == [again(1, 100)]
+        assert two.asks(classic_opening(2, 6), classic(2, *MANY)) == [held(2)]
+        assert one.path.read_bytes() == two.path.read_bytes() == before
+        (disk / "filler").unlink()
+        batch = lines(1, 100, *MANY)
+        assert one.asks(batch) == [stored(1, 200, crcs[2], 100)]
+        assert two.asks(batch, answers=2) == [
+            stored(2, 100, 0, 100),
+            stored(1, 200, crcs[2], 100),
+        ]
+        assert one.ends() == two.ends() == Exit.DONE
+        rows = "".join(f"5,{row}\n" for row in MANY * 2)
+        assert rows_in([one.path]) == rows.encode()
+        rows += "".join(f"6,{row}\n" for row in MANY)
+        assert rows_in([two.path]) == rows.encode()
+
+
+def test_disk_without_room_for_a_segment(tmp_path: Path) -> None:
+    """A writer that cannot make its segment lives, and makes it when there is room."""
+    with small_disk(tmp_path / "disk", "size=64k,nr_inodes=2") as disk:
+        (disk / "filler").touch()
+        with writing(disk / "segment-0001.log") as child:
+            assert child.asks(opening(1, 5), lines(1, 0, ANA)) == [again(1, 0)]
+            assert not child.path.exists()
+            (disk / "filler").unlink()
+            assert child.asks(lines(1, 0, ANA)) == [stored(1, 1, crc_of_rows(ANA), 1)]
+            assert child.ends() == Exit.DONE
+            assert rows_in([child.path]) == f"5,{ANA}\n".encode()
+
+
+def test_some_of_the_disk_stays_free(tmp_path: Path) -> None:
+    """A writer leaves free what it is asked to: a disk is not full of bets only."""
+    with (
+        small_disk(tmp_path / "disk", "size=64k") as disk,
+        writing(disk / "segment-0001.log", min_free=32 << 10) as child,
+    ):
+        (disk / "filler").write_bytes(bytes(36 << 10))
+        assert child.asks(opening(1, 5), lines(1, 0, ANA)) == [again(1, 0)]
+        assert child.path.read_bytes() == b""
+        (disk / "filler").write_bytes(bytes(16 << 10))
+        assert child.asks(lines(1, 0, ANA)) == [stored(1, 1, crc_of_rows(ANA), 1)]
+        assert child.ends() == Exit.DONE
 
 
 def test_child_imports_nothing_slow() -> None:

@@ -1,0 +1,18 @@
+"""Recounts everything in a data directory, with code of its own.
+
+``differences``  what is not as it should be, and its place
+``files``        a draw's directory and its files, read with caution
+``rows``         the strict check of every row
+``segments``     the records of a segment, one after the other
+``tails``        whether the bytes behind the last record may be the beginning of one
+``holdings``     what the segments hold of each agency
+``record``       ``draw.json``, line by line
+``copies``       ``bets.csv`` and ``winners.csv``, held against what they are made of
+``draw``         one draw: which check comes when
+``data``         all draws of a data directory
+``report``       the tables that people read
+
+Nothing of ours is imported here but this room itself: who recounts with the code that has
+counted repeats its mistakes. Nothing is locked and nothing is written. The standard library is
+all that is needed, so the room can be copied to another machine and used there.
+"""

@@ -1,0 +1,221 @@
+"""The rest of a draw's life: closing, sealed, drawn, delivered.
+
+Each step is published in the draw's record before the next one is begun, so a central
+that is started again goes on at the step reached, and never draws again. What is told
+to agencies is told only when it is published.
+
+An agency that comes back to a draw which is no longer open comes here: it waits for its
+winners, or fetches them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import LogLevel
+
+from lottery.central.draw import DrawTerms
+from lottery.central.place import Abandoned, Participant, Place
+from lottery.errors import Code, RemoteProtocolError
+from lottery.ledger.bets_csv import Interrupted
+from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.record import DrawRecord
+from lottery.ledger.seal import all_winners, draw_number, note_delivered, seal
+from lottery.ledger.standing import Standing
+from lottery.ops.log import ActionLog
+from lottery.wire import classic
+from lottery.wire.messages import DrawState, Hello
+from lottery.writer.disk import DiskWork
+
+#: How often an agency is told its winners before it is given up; one that takes a part
+#: and goes, again and again, must not keep a draw from its end.
+MOST_TELLINGS = 20
+
+Winners = dict[int, list[bytes]]
+
+_STATES = {
+    "closing": DrawState.CLOSING,
+    "sealed": DrawState.SEALED,
+    "drawn": DrawState.DRAWN,
+    "delivered": DrawState.DELIVERED,
+    "void": DrawState.VOID,
+}
+
+
+class Conclusion:
+    """A draw that takes no more bets.
+
+    :ivar record: the step reached, as it is published.
+    """
+
+    def __init__(
+        self,
+        directory: DrawDirectory,
+        record: DrawRecord,
+        places: Iterable[Place],
+        clock: IReactorTime,
+        terms: DrawTerms,
+        disk: DiskWork,
+        received: Callable[[int], None],
+        log: ActionLog,
+    ) -> None:
+        """:param places: those of the agencies that succeeded.
+
+        :param received: told of each agency that has acknowledged its winners.
+        """
+        self.directory = directory
+        self.number = directory.number
+        self.record = record
+        self.places = {place.agency: place for place in places if place.agency is not None}
+        self._clock = clock
+        self._terms = terms
+        self._disk = disk
+        self._note_received = received
+        self._log = log
+        self._received = {each.agency for each in record.agencies if each.received}
+        self._due: set[int] = set()
+        self._publishing = DeferredLock()
+
+    async def run(self, winning_number: int) -> None:
+        """Go on from the step reached to the end.
+
+        :param winning_number: the number to draw, if it is not drawn yet.
+        :raises DamagedLedger: if not all is there that was acknowledged to an agency which
+            takes part: no number is drawn over less.
+        :raises Interrupted: if the central is being stopped.
+        """
+        directory, stopped = self.directory, self._is_stopped
+        if self.record.state == "closing":
+            record = self.record
+            self.record = await self._disk.do("seal", lambda: seal(directory, record, stopped))
+        if self.record.state == "void":
+            self._log("sorteo", "fail", LogLevel.warn, draw=self.number, error="void, nobody ended")
+            return
+        if self.record.state == "sealed":
+            sealed = self.record
+            self.record = await self._disk.do(
+                "draw", lambda: draw_number(directory, sealed, winning_number, stopped)
+            )
+        if self.record.state == "drawn":
+            await self._deliver_all()
+
+    def hello(self, hello: Hello, session: Participant) -> None:
+        """Welcome an agency that comes back for its winners.
+
+        :raises RemoteProtocolError: LEFT_OUT, CLOSED, or SEQ if it has been told of bets
+            that are not here.
+        """
+        part = self.record.part_of(hello.agency)
+        if part is None:
+            raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more bets")
+        place = self.places.get(hello.agency)
+        if place is None or place.dialect == classic.DIALECT:
+            raise RemoteProtocolError(
+                Code.LEFT_OUT, f"agency {hello.agency} has no part in draw {self.number} any more"
+            )
+        if hello.acknowledged > part.bets:
+            sentence = (
+                f"{hello.acknowledged} bets were acknowledged to agency {hello.agency}, "
+                f"draw {self.number} has {part.bets} of them"
+            )
+            self._log("damage", "fail", LogLevel.critical, error=sentence)
+            raise RemoteProtocolError(Code.SEQ, sentence)
+        standing = Standing(part.bets, part.crc32, ended=True)
+        state = _STATES[self.record.state]
+        session.join(place)
+        # First: whoever waits for the agency to come back tells it its winners then.
+        session.welcome(self._terms.welcome(self.number, state, standing), None)
+        place.come_back(session)
+        told = self.record.state in ("drawn", "delivered")
+        if told and hello.agency not in self._due:
+            again = Deferred.fromCoroutine(self._deliver_again(place))
+            again.addErrback(lambda failure: self._log.failure("winners were not told", failure))
+
+    def abandon(self) -> None:
+        """Wait for nobody any more: the central is being stopped."""
+        for place in self.places.values():
+            place.fail(Abandoned())
+
+    async def _deliver_all(self) -> None:
+        self._log(
+            "sorteo",
+            "success",
+            draw=self.number,
+            winning_number=self.record.winning_number,
+            agencies=len(self.places),
+            left_out=len(self.record.agencies) - len(self.places),
+        )
+        self._due = set(self.places)
+        winners = await self._read_winners()
+        deliveries = (self._deliver(place, winners) for place in self.places.values())
+        await gatherResults([Deferred.fromCoroutine(each) for each in deliveries])
+        if self._is_stopped():
+            raise Interrupted
+        await self._publish()
+
+    async def _deliver(self, place: Place, winners: Winners) -> None:
+        """Tell an agency its winners; one that is away may come back for them."""
+        assert place.agency is not None
+        left = self._terms.rejoin
+        for _ in range(MOST_TELLINGS):
+            if place.session is None:
+                why_not = "the agency is away"
+                if place.dialect == classic.DIALECT or left <= 0:
+                    break
+                since = self._clock.seconds()
+                if not await place.comes_back(left):
+                    break
+                left -= self._clock.seconds() - since
+            why_not = await self._tell(place, winners)
+            if not why_not or place.dialect == classic.DIALECT or place.was_silent:
+                break
+        self._due.discard(place.agency)
+        details: dict[str, object] = {"error": why_not} if why_not else {}
+        self._log(
+            "consulta_ganadores",
+            "fail" if why_not else "success",
+            LogLevel.warn if why_not else LogLevel.info,
+            draw=self.number,
+            agency=place.agency,
+            cant_ganadores=len(winners.get(place.agency, [])),
+            **details,
+        )
+
+    async def _tell(self, place: Place, winners: Winners) -> str:
+        """Tell an agency its winners once; gives why they were not received, if so."""
+        agency, session, number = place.agency, place.session, self.record.winning_number
+        assert agency is not None and session is not None and number is not None  # noqa: PT018
+        why_not = await session.deliver(self.number, number, winners.get(agency, []))
+        if not why_not:
+            self._received.add(agency)
+            self._note_received(agency)
+        return why_not
+
+    async def _deliver_again(self, place: Place) -> None:
+        """Tell an agency its winners when they were told, or could not be told, before."""
+        winners = await self._read_winners()
+        if place.session is None or await self._tell(place, winners):
+            return
+        published = {each.agency for each in self.record.agencies if each.received}
+        if self.record.state == "delivered" and published != self._received:
+            await self._publish()
+
+    async def _read_winners(self) -> Winners:
+        directory, record, stopped = self.directory, self.record, self._is_stopped
+        return await self._disk.do("winners", lambda: all_winners(directory, record, stopped))
+
+    async def _publish(self) -> None:
+        """Publish who has received its winners."""
+        await self._publishing.acquire()
+        try:
+            directory, record, received = self.directory, self.record, frozenset(self._received)
+            self.record = await self._disk.do(
+                "delivered", lambda: note_delivered(directory, record, received)
+            )
+        finally:
+            self._publishing.release()
+
+    def _is_stopped(self) -> bool:
+        return self._disk.stopped

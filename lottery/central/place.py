@@ -1,0 +1,202 @@
+"""A place in a draw: an agency's part, from its first frame to its outcome.
+
+An agency may come and go: a place outlives its sessions. What a session has handed to a
+writer stays under way when the session is over, so a place is *settled* only when its
+writer has answered all of it. Until then nobody is told where the agency stands, and
+nothing is decided that an END under way would decide otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol as Interface
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from lottery.errors import Code
+from lottery.ledger.standing import Standing
+from lottery.wire import classic
+from lottery.wire.messages import Welcome
+from lottery.writer.seat import Seat, WriterClient
+
+
+class Participant(WriterClient, Interface):
+    """What a draw asks of the session that has a place in it."""
+
+    def join(self, place: Place) -> None:
+        """Speak for a place from now on, and tell it when that is over."""
+
+    def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
+        """Tell the agency where to go on; without a seat it has ended already."""
+
+    def fail(self, code: Code, sentence: str) -> None:
+        """Tell the agency why it is over, and leave."""
+
+    def deliver(self, draw: int, number: int, rows: Sequence[bytes]) -> Deferred[str]:
+        """Tell the agency its winning rows; fires with why that failed, if it did."""
+
+
+class LeftOut(Exception):
+    """How an agency's part failed.
+
+    :ivar code: what the agency is told.
+    :ivar reason: why, in a few words.
+    """
+
+    def __init__(self, code: Code, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Abandoned(Exception):
+    """The central is being stopped; how the part would have ended nobody knows."""
+
+
+class Place:
+    """An agency's part in a draw.
+
+    :ivar agency: whose place it is; None as long as nobody has taken it.
+    :ivar session: the one that speaks for the agency now; None while it is away.
+    :ivar standing: how much of it is known to be stored.
+    :ivar outcome: fires with the agency's total of bets when it has succeeded, and
+        fails with :class:`LeftOut` when it has not; once, whatever comes after.
+    :ivar left_out: why it has failed, if it has.
+    :ivar was_silent: whether its last session ended because nothing moved.
+    """
+
+    def __init__(self, clock: IReactorTime, rejoin_seconds: float) -> None:
+        """:param rejoin_seconds: how long the agency may be away; 0: not at all."""
+        self.agency: int | None = None
+        self.dialect = ""
+        self.session: Participant | None = None
+        self.standing = Standing()
+        self.decided = False
+        self.succeeded = False
+        self.left_out: LeftOut | None = None
+        self.was_silent = False
+        self.outcome: Deferred[int] = Deferred()
+        self._clock = clock
+        self._rejoin_seconds = rejoin_seconds
+        self._seat: Seat | None = None
+        self._failing: LeftOut | None = None
+        self._rejoin: IDelayedCall | None = None
+        self._comeback: Deferred[bool] | None = None
+        self._when_settled: list[Callable[[], None]] = []
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the agency has no part in the draw any more, or soon will not have."""
+        return not self.succeeded and (self.decided or self._failing is not None)
+
+    # Who speaks for it.
+
+    def take(self, agency: int, dialect: str, session: Participant | None) -> None:
+        """Be an agency's from now on."""
+        self.agency, self.dialect, self.session = agency, dialect, session
+
+    def restore(self, agency: int, dialect: str, standing: Standing) -> None:
+        """Be that of an agency which an earlier process of the central knew."""
+        self.take(agency, dialect, None)
+        self._settled(standing)
+
+    def seated(self, seat: Seat) -> None:
+        """Note at which seat the agency's bets are handed on."""
+        self._seat = seat
+        seat.when_settled(lambda: self._settled(seat.standing))
+
+    def come_back(self, session: Participant) -> None:
+        """Let a newer session speak for the agency; an older one is told so and leaves."""
+        older, self.session = self.session, session
+        self._stop_waiting(came=True)
+        if older is not None:
+            older.fail(Code.TAKEN, f"a newer session of agency {self.agency} has come")
+
+    def left(self, session: Participant, why: LeftOut, *, may_return: bool) -> None:
+        """Note that a session is over, and why.
+
+        :param may_return: whether the agency may come back with another one.
+        """
+        if self.session is not session:
+            return  # it was fenced
+        self.session = None
+        self.was_silent = why.code is Code.TIMEOUT
+        if self.decided or self._failing is not None:
+            return
+        if may_return:
+            self._wait_or_fail(why)
+        else:
+            self.leave_out(why)
+
+    def leave_out(self, why: LeftOut) -> None:
+        """Fail, unless an END that is under way turns out to be stored."""
+        if not self.decided and self._failing is None:
+            self._failing = why
+            self.when_settled(lambda: self.fail(why))
+
+    def when_settled(self, act: Callable[[], None]) -> None:
+        """Do something once nothing of the agency is under way; at once if nothing is."""
+        if self._seat is None:
+            act()
+        else:
+            self._when_settled.append(act)
+
+    def wait_anew(self) -> None:
+        """Wait for an agency whose session ended with an earlier process of the central."""
+        self._wait_or_fail(LeftOut(Code.LEFT_OUT, "the central was started again"))
+
+    def comes_back(self, seconds: float) -> Deferred[bool]:
+        """Wait for another session; fires with whether one came in so many seconds."""
+        self._comeback = Deferred()
+        comeback = self._comeback
+        self._rejoin = self._clock.callLater(seconds, self._stop_waiting, came=False)
+        return comeback
+
+    # How it ends.
+
+    def fail(self, why: LeftOut | Abandoned) -> None:
+        """Note why the agency is left out; a part that is decided stays as it is."""
+        self._stop_waiting(came=False)
+        if not self.decided:
+            self.decided = True
+            if isinstance(why, LeftOut):
+                self.left_out = why
+            self.outcome.errback(Failure(why))
+
+    def _settled(self, standing: Standing) -> None:
+        self._seat = None
+        self.standing = standing
+        ends = standing.ended and not self.decided
+        if ends:
+            self.decided = self.succeeded = True
+        acts, self._when_settled = self._when_settled, []
+        for act in acts:
+            act()
+        if ends:
+            # Last: the draw may go on from here, and tell winners to whoever was welcomed.
+            self.outcome.callback(standing.next_index)
+
+    def _wait_or_fail(self, why: LeftOut) -> None:
+        """Wait for an agency that was cut off; in the classic dialect there is no coming back."""
+        if self._rejoin_seconds and self.dialect != classic.DIALECT:
+            self.when_settled(lambda: self._wait(why))
+        else:
+            self.leave_out(why)
+
+    def _wait(self, why: LeftOut) -> None:
+        """Wait for an agency that is away, if it still is."""
+        if self.decided or self._failing is not None or self.session is not None:
+            return
+        reason = f"{why.reason}, and it did not come back within {self._rejoin_seconds:g} s"
+        away = LeftOut(Code.LEFT_OUT, reason)
+        self._rejoin = self._clock.callLater(self._rejoin_seconds, self.fail, away)
+
+    def _stop_waiting(self, *, came: bool) -> None:
+        if self._rejoin is not None and self._rejoin.active():
+            self._rejoin.cancel()
+        self._rejoin = None
+        if self._comeback is not None:
+            comeback, self._comeback = self._comeback, None
+            comeback.callback(came)

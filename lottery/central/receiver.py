@@ -1,0 +1,111 @@
+"""Bytes of a peer in, messages out: what a session is built on.
+
+As with Twisted's own receivers, whoever builds on it takes messages and need not know of bytes.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol
+
+from lottery.central.connection import Connection, IAgencyTransport
+from lottery.central.silence import SilenceClock
+from lottery.central.speech import CLASSIC, LOTTERY1, Speech
+from lottery.errors import Code, RemoteProtocolError
+from lottery.wire import classic, lottery1
+from lottery.wire.decoder import Decoder
+from lottery.wire.messages import Message
+from lottery.wire.states import Conversation, State
+
+
+class MessageReceiver(Protocol):
+    """A peer of either dialect, heard and spoken to in messages."""
+
+    def begin(self, clock: IReactorTime, silence_seconds: float) -> None:
+        """Begin to listen.
+
+        :param silence_seconds: how long the peer may be silent in its turn, 0 for ever.
+        """
+        self._clock = clock
+        self._connection = Connection(cast(IAgencyTransport, self.transport), clock)
+        self._decoder = Decoder(lottery1.TO_CENTRAL, classic.TO_CENTRAL)
+        self._conversation = Conversation()
+        self._watch(silence_seconds)
+
+    # What is made of it.
+
+    def messageReceived(self, message: Message) -> None:
+        """A message has come that may be said now and that counts.
+
+        :raises RemoteProtocolError: if it is no good all the same; see :meth:`fail`.
+        """
+        raise NotImplementedError
+
+    def may_hear(self) -> bool:
+        """Whether the next message is to be taken; if not, it waits for :meth:`proceed`."""
+        raise NotImplementedError
+
+    def is_peers_turn(self) -> bool:
+        """Whether it is for the peer to do something: then it must not be silent for long."""
+        raise NotImplementedError
+
+    def silent(self) -> None:
+        """The peer was silent for too long in its turn."""
+        raise NotImplementedError
+
+    def fail(self, code: Code, sentence: str) -> None:
+        """The peer has broken the protocol."""
+        raise NotImplementedError
+
+    # What it does.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what came, unless there is nothing to be said any more."""
+        if not self._connection.leaving:
+            self._decoder.receive(data)
+            self.proceed()
+
+    def proceed(self) -> None:
+        """Hear the messages that are there, as long as they may be heard."""
+        try:
+            while self.may_hear():
+                message = self._decoder.next_message()
+                if message is None:
+                    return
+                # A whole message is a move; a trickle of bytes is not.
+                self._silence.moved()
+                if self._conversation.heard(message):
+                    self.messageReceived(message)
+        except RemoteProtocolError as error:
+            self.fail(error.code, error.sentence)
+
+    @property
+    def speech(self) -> Speech:
+        """The peer's dialect; a peer that has said nothing sensible gets lottery/1."""
+        return CLASSIC if self._decoder.dialect == classic.DIALECT else LOTTERY1
+
+    @property
+    def state(self) -> State:
+        """How far the conversation has come."""
+        return self._conversation.state
+
+    @property
+    def within_frame(self) -> bool:
+        """Whether the last frame is not complete."""
+        return bool(self._decoder.unread)
+
+    @property
+    def said_something(self) -> bool:
+        """Whether the peer has said anything at all."""
+        return bool(self._decoder.dialect or self._decoder.unread)
+
+    def words(self, message: Message) -> bytes:
+        """Give the bytes of a message that is said now."""
+        self._conversation.said(message)
+        return self.speech.encode(message)
+
+    def _watch(self, silence_seconds: float) -> None:
+        """Begin a new clock of silence."""
+        self._silence = SilenceClock(self._clock, silence_seconds, self.is_peers_turn, self.silent)

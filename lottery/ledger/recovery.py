@@ -1,0 +1,131 @@
+"""Start-up: what earlier processes of the central have left, brought to where it can go on.
+
+To do it twice changes nothing, wherever the first time was broken off.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from lottery.errors import DamagedLedger
+from lottery.ledger.bets_csv import Ledger
+from lottery.ledger.checked import missing
+from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.publish import settle
+from lottery.ledger.reading import TornTail
+from lottery.ledger.record import DrawRecord, FileDigest
+from lottery.ledger.seal import close_segments
+from lottery.ledger.standing import Standing
+
+_FINISHED: Final = ("delivered", "void")
+
+
+@frozen
+class UnfinishedDraw:
+    """A draw that is to be gone on with.
+
+    :ivar record: which step it has reached.
+    :ivar standings: by agency, what is stored; only of a draw that is open.
+    :ivar torn: what was left out of its segments.
+    """
+
+    directory: DrawDirectory
+    record: DrawRecord
+    standings: dict[int, Standing]
+    torn: list[TornTail]
+
+
+@frozen
+class _Found:
+    directory: DrawDirectory
+    record: DrawRecord | None
+    ledger: Ledger | None
+
+
+def recover(data: DataDirectory, places: int) -> list[UnfinishedDraw]:
+    """Bring every draw that is neither delivered nor void to where it can go on.
+
+    First all of them are examined, and nothing is touched. Then, of each draw, the segments
+    are closed, what is seen of its record is made sure to be on disk, and temporary files are
+    removed. A draw without a record and without anything else was not opened to the end: it
+    gets its open record.
+
+    :param places: of a draw that gets its record now.
+    :returns: the draws, in order.
+    :raises DamagedLedger: for damage; nothing is touched then.
+    :raises OSError: if something cannot be read or written; another start may go on then.
+    """
+    found = [each for each in map(_examine, data.draws()) if each is not None]
+    return [_go_on(data, each, places) for each in found]
+
+
+def unreceived(data: DataDirectory) -> dict[int, int]:
+    """Give the agencies whose winners are not acknowledged, each with its latest such draw.
+
+    Classic agencies are not among them: there is no coming back in that dialect.
+
+    :raises DamagedLedger: if a record is damaged.
+    :raises OSError: if one cannot be read.
+    """
+    draws: dict[int, int] = {}
+    for directory in data.draws():
+        record = directory.read()
+        if record.state in ("drawn", "delivered"):
+            for part in record.succeeded:
+                if part.dialect != "classic" and not part.received:
+                    draws[part.agency] = record.draw
+    return draws
+
+
+def _examine(directory: DrawDirectory) -> _Found | None:
+    """Look at a draw and touch nothing; gives None if nothing is left to do about it."""
+    if not directory.record.exists():
+        made = (directory.bets_csv.exists(), directory.winners_csv.exists())
+        if directory.segments() or any(made):
+            raise missing(directory.record)
+        return _Found(directory, None, None)
+    record = directory.read()
+    if record.state in _FINISHED:
+        return None
+    _hold_size(directory.bets_csv, record.bets_csv)
+    _hold_size(directory.winners_csv, record.winners_csv)
+    if record.state not in ("open", "closing"):
+        return _Found(directory, record, None)
+    ledger = Ledger(directory)
+    for part in record.succeeded:
+        ledger.require(part.agency, part.bets)
+    return _Found(directory, record, ledger)
+
+
+def _go_on(data: DataDirectory, found: _Found, places: int) -> UnfinishedDraw:
+    directory, record, ledger = found.directory, found.record, found.ledger
+    torn = close_segments(directory, ledger) if ledger else []
+    for path in directory.temporaries():
+        path.unlink()
+    if record is None:
+        data.publish_open(directory, places)
+        record = directory.read()
+    else:
+        # A process that was killed may have left it seen, and not yet on disk.
+        settle(directory.record)
+    standings = ledger.standings() if ledger and record.state == "open" else {}
+    return UnfinishedDraw(directory, record, standings, torn)
+
+
+def _hold_size(path: Path, digest: FileDigest | None) -> None:
+    """Hold against the record that a file is there with all its bytes.
+
+    :raises DamagedLedger: if it is not. Its bytes are checked when it is read.
+    """
+    if digest is None:
+        return
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    if size != digest.bytes:
+        sentence = f"it has {size} bytes, draw.json says {digest.bytes}"
+        raise DamagedLedger(str(path), min(size, digest.bytes), sentence)

@@ -1,0 +1,213 @@
+"""The desk of a writer child: orders come in, records for its segment and answers go out.
+
+Nothing here touches the disk. A group of orders is taken first, and only if there was no
+room for its records is it taken back, by going back to where each session in it was
+before. So there are no halves: all of a group is stored and answered, or none of it.
+
+Who is told what when there is no room depends on the dialect. lottery/1 can say "send
+again": its session is refused once, and dropped until the expected index comes again, as
+in ``lottery/wire/states.py``. The classic dialect cannot, so its orders are held here and
+are the first of the next group. (Rejected: to hold the orders of both. What is held uses
+up the parent's budget, so an agency that can keep its bets itself should.)
+"""
+
+from __future__ import annotations
+
+from array import array
+from datetime import date
+from zlib import crc32
+
+from lottery.bets import BadBatch, classic_rows, line_rows
+from lottery.errors import Code
+from lottery.ledger.segment import Kind
+from lottery.ledger.segment import pack as pack_record
+from lottery.ledger.standing import Standing
+from lottery.writer.pipe import (
+    HEADER_BYTES,
+    Answer,
+    Order,
+    PipeRecord,
+    Refusal,
+    opening_of,
+    pack,
+    pack_closed,
+    pack_refusal,
+    pack_stored,
+)
+
+
+class Upload:
+    """A session as its writer knows it: whose bets, and which comes next.
+
+    :ivar crc: CRC-32 of the agency's rows as sent; the classic dialect has none (0).
+    :ivar lacks_room: there was no room for what it sent last. In lottery/1 it is dropped
+        until ``next_index`` comes again, in the classic dialect what it sends is held.
+    :ivar stored: the bets of each batch of the present group, to be answered together.
+    """
+
+    __slots__ = ("agency", "classic", "crc", "lacks_room", "next_index", "prefix", "stored")
+
+    def __init__(self, agency: int, standing: Standing) -> None:
+        self.agency = agency
+        self.classic = standing.classic
+        self.prefix = f"{agency},"
+        self.next_index = standing.next_index
+        self.crc = standing.crc
+        self.lacks_room = False
+        self.stored = array("H")
+
+    def rows(self, order: PipeRecord, flushed: int, today: date) -> bytes:
+        """Check a batch and go on behind it; gives its record, which an empty one has not.
+
+        :raises BadBatch: if it is refused.
+        :raises ValueError: if the order is none in this dialect.
+        """
+        if order.kind != (Order.CLASSIC if self.classic else Order.ROWS):
+            raise ValueError(f"{order.kind} is no order of session {order.session}")
+        if self.classic:
+            rows = classic_rows(order.body, today)
+        else:
+            if order.place != self.next_index:
+                reason = f"the batch begins with bet {order.place}, bet {self.next_index} is next"
+                raise BadBatch(Code.SEQ, 0, 0, reason, order.amount)
+            rows = line_rows(order.body, order.amount, today)
+            self.crc = crc32(order.body, self.crc)
+        self.stored.append(len(rows))
+        if not rows:
+            return b""
+        first = self.next_index
+        self.next_index += len(rows)
+        body = (self.prefix + ("\n" + self.prefix).join(rows) + "\n").encode()
+        return pack_record(Kind.ROWS, self.agency, first, len(rows), body, flushed, self.classic)
+
+    def end(self, order: PipeRecord, flushed: int) -> bytes:
+        """Give the record of an END.
+
+        :raises BadBatch: if it announces other bets than are stored.
+        """
+        total = self.next_index
+        if order.amount and order.place != total:
+            reason = f"{order.place} bets are announced, {total} are stored"
+            raise BadBatch(Code.TOTALS, 0, 0, reason, 0)
+        return pack_record(Kind.END, self.agency, total, 0, order.body, flushed, self.classic)
+
+    def answer(self, session: int) -> bytes:
+        """Give the answer to the batches of the present group, and begin the next one."""
+        stored, self.stored = self.stored, array("H")
+        return pack_stored(session, self.next_index, self.crc, stored)
+
+
+class Desk:
+    """Turns orders into records for the segment and answers for the parent."""
+
+    def __init__(self) -> None:
+        self._uploads: dict[int, Upload] = {}
+        self._held: list[PipeRecord] = []
+        # To take the last group back: its orders, whom it moved and from where (next
+        # index, CRC, lacks room), and whom it closed.
+        self._group: list[PipeRecord] = []
+        self._before: dict[int, tuple[Upload, int, int, bool]] = {}
+        self._closed: dict[int, Upload] = {}
+
+    @property
+    def holds(self) -> bool:
+        """Whether orders are held, to be tried again with the next group, be it empty."""
+        return bool(self._held)
+
+    @property
+    def held_bytes(self) -> int:
+        """How long the orders are that are held."""
+        return sum(HEADER_BYTES + len(order.body) for order in self._held)
+
+    def take(self, orders: list[PipeRecord], flushed: int, today: date) -> tuple[bytes, bytes]:
+        """Give what to append to the segment, and what to answer once that is on disk.
+
+        If there turns out to be no room for it, :meth:`no_room` has to be called next.
+
+        :param orders: they stand behind those that are held.
+        :param flushed: how many bytes of the segment are known to be on disk.
+        :param today: the day (UTC) that no birthdate may be after.
+        :raises ValueError: if an order is none: a bug of the parent's.
+        """
+        records: list[bytes] = []
+        last_words: list[bytes] = []
+        group = self._group = self._behind_held(orders)
+        before = self._before = {}
+        closed = self._closed = {}
+        for order in group:
+            kind, session = order.kind, order.session
+            if kind == Order.OPEN:
+                self._uploads[session] = Upload(*opening_of(order))
+                continue
+            upload = self._uploads.get(session)
+            if upload is None:
+                continue  # it was refused, or has ended: what follows is dropped
+            if kind == Order.CLOSE:
+                closed[session] = self._uploads.pop(session)
+                last_words.append(pack_closed(session, upload.next_index, upload.crc))
+                continue
+            if upload.lacks_room and not upload.classic and order.place != upload.next_index:
+                continue  # it was sent before the refusal was read
+            if session not in before:
+                before[session] = (upload, upload.next_index, upload.crc, upload.lacks_room)
+                upload.lacks_room = False
+            try:
+                if kind == Order.END:
+                    records.append(upload.end(order, flushed))
+                    last_words.append(pack(Answer.ENDED, session, upload.next_index))
+                    del self._uploads[session]
+                else:
+                    records.append(upload.rows(order, flushed, today))
+            except BadBatch as fault:
+                last_words.append(pack_refusal(session, _refusal(fault, upload.next_index)))
+                del self._uploads[session]
+        stored = [each[0].answer(session) for session, each in before.items() if each[0].stored]
+        return b"".join(records), b"".join(stored + last_words)
+
+    def no_room(self) -> bytes:
+        """Take the last group back, for which there was no room; gives what to answer instead.
+
+        Nothing of it counts but what needs no room: sessions begin and are closed.
+        """
+        answers: list[bytes] = []
+        for session, (upload, next_index, crc, lacked_room) in self._before.items():
+            upload.next_index, upload.crc, upload.lacks_room = next_index, crc, True
+            self._uploads[session] = upload
+            if not upload.classic:
+                answers.append(pack_refusal(session, _again(next_index)))
+            elif not lacked_room:
+                answers.append(pack(Answer.HELD, session))
+        self._uploads.update(self._closed)
+        for order in self._group:
+            its = self._uploads.get(order.session)
+            if its is None or order.kind == Order.OPEN:
+                continue
+            if order.kind == Order.CLOSE:
+                answers.append(pack_closed(order.session, its.next_index, its.crc))
+                del self._uploads[order.session]
+            elif its.classic:
+                self._held.append(order)
+        self._held = [order for order in self._held if order.session in self._uploads]
+        return b"".join(answers)
+
+    def _behind_held(self, orders: list[PipeRecord]) -> list[PipeRecord]:
+        """Put orders behind those that are held.
+
+        Of a session that is held and closes nothing is tried any more: whoever closes it
+        has given its bets up, and without the first ones the others would follow a gap.
+        """
+        if not self._held:
+            return orders
+        held, self._held = self._held, []
+        closing = {order.session for order in orders if order.kind == Order.CLOSE}
+        dropped = closing & {order.session for order in held}
+        both = held + orders
+        return [each for each in both if each.kind == Order.CLOSE or each.session not in dropped]
+
+
+def _refusal(fault: BadBatch, expected: int) -> Refusal:
+    return Refusal(fault.code, False, expected, fault.row, fault.field, fault.reason, fault.bets)
+
+
+def _again(expected: int) -> Refusal:
+    return Refusal(Code.STORAGE, True, expected, 0, 0, "no room on the disk, send again", 0)

@@ -1,0 +1,92 @@
+"""Work on the disk that takes long: in a thread, and tried again when there is room."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Protocol as Interface
+from typing import TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import LogLevel
+
+from lottery.ledger.bets_csv import Interrupted
+from lottery.ops.log import ActionLog
+
+#: How long to wait for room before it is tried again.
+ROOM_SECONDS = 1.0
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+T = TypeVar("T")
+
+
+class OffThread(Interface):
+    """Runs a function in another thread."""
+
+    def __call__(self, work: Callable[[], T], /) -> Deferred[T]:
+        """Fires with the function's result, or fails as it does."""
+
+
+class DiskWork:
+    """Runs work off the reactor's thread; a full disk only makes it wait.
+
+    The work has to leave nothing behind when it fails for lack of room.
+    """
+
+    def __init__(self, off_thread: OffThread, clock: IReactorTime, log: ActionLog) -> None:
+        self._off_thread = off_thread
+        self._clock = clock
+        self._log = log
+        self._stopped = False
+        self._waiting: set[Deferred[None]] = set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether work is to be left; long work asks now and then, from its thread."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """Wait for room no more, and leave what is under way."""
+        self._stopped = True
+        for waiting in list(self._waiting):
+            waiting.cancel()
+
+    async def do(self, what: str, work: Callable[[], T]) -> T:
+        """Give what the work gives, as soon as there is room for it.
+
+        :param what: what it is, for the log.
+        :raises Interrupted: if it was left because of :meth:`stop`.
+        :raises Exception: what else the work raises.
+        """
+        while True:
+            try:
+                return await self._off_thread(work)
+            except OSError as error:
+                if not lacks_room(error):
+                    raise
+                self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
+            await self.pause()
+
+    async def pause(self) -> None:
+        """Wait until it is worth a try again.
+
+        :raises Interrupted: if :meth:`stop` was called before.
+        """
+        if self._stopped:
+            raise Interrupted
+        waiting: Deferred[None] = deferLater(self._clock, ROOM_SECONDS)
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        except CancelledError:
+            raise Interrupted from None
+        finally:
+            self._waiting.discard(waiting)
+
+
+def lacks_room(error: OSError) -> bool:
+    """Whether the same might succeed when there is room on the disk."""
+    return error.errno in _NO_ROOM

@@ -1,0 +1,52 @@
+"""How often each fault is tried: in one table, and with which seed.
+
+``LOTTERY_SOAK=1`` takes the counts of the soak, ``LOTTERY_SEED=N`` another seed. A seed is printed
+by each test, and pytest shows that when the test fails.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Final, NamedTuple
+
+#: Whether everything is tried, not a sample.
+SOAK: Final = os.environ.get("LOTTERY_SOAK") == "1"
+
+
+class Count(NamedTuple):
+    """How many trials in CI and in the soak."""
+
+    ci: int
+    soak: int
+
+
+#: So many that it is every one there is.
+ALL: Final = 1_000_000
+
+COUNTS: Final = {
+    "kills": Count(40, 1000),  # kill -9 of processes at random moments
+    "calls": Count(20, ALL),  # kill -9 at a call on the ledger or the record
+    "second kills": Count(6, ALL),  # and at a call of the start behind it
+    "disk errors": Count(14, ALL),  # EIO and ENOSPC from a call
+    "full disks": Count(3, 20),  # a file system of memory that is really full
+    "power cuts": Count(8, 200),  # on an ext4 image
+    "stopped writers": Count(5, 20),  # SIGSTOP, kill -9 of the central, SIGCONT
+    "deadlines": Count(4, 50),  # the draw closes while agencies stream
+    "cuts": Count(ALL, ALL),  # the connection is cut behind a byte
+    "twins": Count(3, 20),  # two clients with one number
+}
+
+_DEFAULT_SEED: Final = 7574
+
+
+def count(name: str) -> int:
+    """How many trials of a kind there are to be."""
+    return COUNTS[name].soak if SOAK else COUNTS[name].ci
+
+
+def dice(name: str) -> random.Random:
+    """Random numbers for the trials of a kind, from a seed that is printed."""
+    seed = f"{os.environ.get('LOTTERY_SEED', _DEFAULT_SEED)} {name}"
+    print(f"seed: LOTTERY_SEED={seed.partition(' ')[0]} for {name!r}, soak: {SOAK}")
+    return random.Random(seed)

@@ -1,0 +1,335 @@
+"""A small day with a central that is started again whenever it ends before its time."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from live import LiveAgency, LiveCentral, LiveProcess
+from oracle import History, check_draw, is_over, read_record
+from recorder import Progress, Recorder
+
+#: For a whole day; only a failing test ever waits so long.
+DAY_SECONDS: Final = 120.0
+#: Numbers that have bets. Each life of a central is given another one: the first to draw counts.
+NUMBERS: Final = (7574, 42, 1, 9999)
+#: How often a central may be started in one day.
+_MOST_LIVES: Final = 60
+
+
+def free_port() -> int:
+    """A port that nobody listens at, and that no client's end is given by chance.
+
+    A client that connects again and again to a port of the ephemeral range where nobody listens
+    is one day connected to itself.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def rows_of_agency(agency: int, count: int, rng: random.Random, *, life: int = 0) -> list[str]:
+    """Valid rows that no other agency has; about a third is on each number that may win."""
+    letters = "".join(chr(ord("a") + int(digit)) for digit in f"{agency}{life}")
+    numbers = (*(str(number) for number in NUMBERS), "0042", "0001", "13", "2718")
+    return [
+        f"Ana {letters},Paz,{10_000_000 + index},1990-05-17,{rng.choice(numbers)}"
+        for index in range(count)
+    ]
+
+
+class RestartedCentral(LiveCentral):
+    """One life of a central, on a port that stays. Nothing is waited for when it starts."""
+
+    def __init__(
+        self,
+        directory: Path,
+        data_dir: Path,
+        port: int,
+        options: Sequence[object],
+        program: Sequence[str],
+    ) -> None:
+        self.data_dir = data_dir
+        places = ("--listen", f"tcp:{port}:interface=127.0.0.1", "--data-dir", data_dir)
+        LiveProcess.__init__(self, [*program, *places, *options], directory)
+        self._port = 0
+
+    def end(self) -> None:
+        """End it, if it runs, and close what it had."""
+        self._end()
+
+
+PLAIN: Final = (sys.executable, "-m", "lottery", "serve")
+
+
+class Day:
+    """One day: a central with many lives, and its clients.
+
+    :ivar data_dir: the central's data directory.
+    :ivar lives: every central there was, the present one last.
+    :ivar statuses: how those ended that have.
+    :ivar over: set when the draw is delivered or void, or there is no use in going on.
+    :ivar progress: what the clients have reached.
+    :ivar gate: no central is started while it is not set.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        places: int,
+        *options: object,
+        draws: int = 1,
+        data_dir: Path | None = None,
+        programs: Sequence[Sequence[str]] = (),
+        statuses: Collection[int] = (-signal.SIGKILL,),
+        level: str = "INFO",
+        numbers: Sequence[int] = NUMBERS,
+    ) -> None:
+        """:param programs: how the first lives are started, a program each; the rest is plain.
+        :param statuses: with which a central may end before the draw is over.
+        """
+        self.directory = directory
+        self.data_dir = data_dir or directory / "lottery-data"
+        self.port = free_port()
+        self.over = threading.Event()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.progress = Progress()
+        self.lives: list[RestartedCentral] = []
+        self.statuses: list[int] = []
+        self.recorders: list[Recorder] = []
+        self.others: list[History] = []
+        self._draws, self._numbers = draws, numbers
+        self._options = ("--agencies", places, "--log-level", level, *options)
+        self._programs, self._allowed = list(programs), statuses
+        self._faults: list[str] = []
+        self._leaving = False
+        self._stack = ExitStack()
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._start()
+        self._keeper.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._leaving = True
+        self.over.set()
+        self.gate.set()
+        try:
+            self._stack.close()
+            for recorder in self.recorders:
+                recorder.stop()
+        finally:
+            self.central.end()
+            self._keeper.join(DAY_SECONDS)
+        if kind is None:
+            assert not self._faults, self._told()
+            for life in self.lives:
+                LiveProcess.check(life)
+                life.left_alone()
+            assert self.central.temporary_files() == []
+        elif error is not None:
+            error.add_note(self._told())
+
+    @property
+    def central(self) -> RestartedCentral:
+        """The present one; it may have ended."""
+        return self.lives[-1]
+
+    @property
+    def acknowledged(self) -> int:
+        """How many bets were acknowledged to the recorders, in all."""
+        return sum(recorder.history.acknowledged for recorder in self.recorders)
+
+    @property
+    def ended(self) -> int:
+        """How many recorders were told that they have ended."""
+        return sum(recorder.history.ended for recorder in self.recorders)
+
+    @property
+    def histories(self) -> list[History]:
+        """Those of all clients."""
+        return [recorder.history for recorder in self.recorders] + self.others
+
+    def enter(self, process: LiveAgency) -> LiveAgency:
+        """Have a process ended when the day is left, whatever happens."""
+        self._stack.callback(process.__exit__, AssertionError, None, None)
+        return process
+
+    def recorder(
+        self, agency: int, rows: Sequence[str], rng: random.Random, **options: object
+    ) -> Recorder:
+        """Start a client that notes all."""
+        options.setdefault("lives", lambda: len(self.lives))
+        options.setdefault("where", lambda: self.port)
+        recorder = Recorder(
+            agency,
+            rows,
+            rng=random.Random(rng.random()),
+            over=self.over,
+            progress=self.progress,
+            **options,  # type: ignore[arg-type]
+        )
+        self.recorders.append(recorder)
+        recorder.start()
+        return recorder
+
+    def reached(self, reached: Callable[[], bool], seconds: float = DAY_SECONDS) -> bool:
+        """Wait until clients have reached something, or all is over; gives whether it is so."""
+        self.progress.wait_for(lambda: self.over.is_set() or reached(), seconds)
+        return reached()
+
+    def reached_log(self, pattern: str) -> None:
+        """Wait until the present central has said this."""
+        self.central.wait_for(pattern)
+
+    def await_over(self, seconds: float = DAY_SECONDS) -> None:
+        """Wait until the draw is over, and the clients with it."""
+        assert self.over.wait(seconds), f"it is not over after {seconds:g} s"
+        assert not self._faults, self._faults
+
+    def kill_central(self) -> bool:
+        """Kill the central; gives whether there was one to kill."""
+        central = self.central
+        if not central.running:
+            return False
+        central.send_signal(signal.SIGKILL)
+        return True
+
+    def kill_writer(self, rng: random.Random) -> bool:
+        """Kill one of the central's writers; gives whether there was one to kill."""
+        children = self.central.children
+        if not children:
+            return False
+        try:
+            os.kill(rng.choice(children), signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def check(self) -> int | None:
+        """Ask the oracle, once the draw is over; gives the winning number."""
+        number = check_draw(self.histories, self.data_dir)
+        told = {int(line) for line in self._numbers_in_logs()}
+        assert told <= {number}, f"{told} were drawn, the record has {number}"
+        return number
+
+    def _numbers_in_logs(self) -> Iterable[str]:
+        for life in self.lives:
+            for line in life.matches(
+                r"sorteo \| result: success \| draw: 1 \| winning_number: (\d+)"
+            ):
+                yield line[1]
+
+    def _start(self) -> None:
+        life = len(self.lives)
+        program = self._programs[life] if life < len(self._programs) else PLAIN
+        number = self._numbers[life % len(self._numbers)]
+        options = ("--draws", self._draws, "--winning-number", number, *self._options)
+        central = RestartedCentral(self.directory, self.data_dir, self.port, options, program)
+        self.lives.append(central)
+        self.progress.note()
+
+    def _keep(self) -> None:
+        """Start the central again whenever it ends before the draw is over."""
+        try:
+            while True:
+                status = self.central.wait(2 * DAY_SECONDS)
+                self.statuses.append(status)
+                self.gate.wait(DAY_SECONDS)
+                if self._leaving:
+                    return
+                if is_over(self.data_dir):
+                    return
+                if status not in self._allowed or len(self.lives) >= _MOST_LIVES:
+                    self._faults.append(f"life {len(self.lives)} ended with status {status}")
+                    return
+                self.central.end()
+                self._start()
+        except Exception as error:  # noqa: BLE001 - nobody would see it in a thread
+            self._faults.append(f"{type(error).__name__}: {error}")
+        finally:
+            self.over.set()
+            self.progress.note()
+
+    def _told(self) -> str:
+        """All that helps to see what went wrong."""
+        words = [*self._faults, *map(str, self.histories)]
+        try:
+            words.append(str(read_record(self.data_dir / "draws" / "000001")))
+        except (OSError, ValueError) as error:
+            words.append(str(error))
+        for number, life in enumerate(self.lives, 1):
+            status = self.statuses[number - 1] if number <= len(self.statuses) else "running"
+            words += [f"--- life {number}, status {status}", *life.lines[-40:]]
+        return "\n".join(words)
+
+
+class AgencyProcess:
+    """``lottery agency``, started again with another batch size when it was killed.
+
+    :ivar history: made of its file, its log and its output when it has ended.
+    :ivar runs: every process there was.
+    """
+
+    def __init__(self, day: Day, agency: int, rows: Sequence[str], rng: random.Random) -> None:
+        self.history = History(agency, rows, sent=len(rows))
+        self.runs: list[LiveAgency] = []
+        self._day, self._rng = day, rng
+        self._file = day.directory / f"agency-{agency}.csv"
+        self._file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+        day.others.append(self.history)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, with any batch size."""
+        day = self._day
+        options = ("--batch-size", self._rng.choice((1, 7, 20, 93)), "--retry-for", 60)
+        agency = self.history.agency
+        assert agency is not None
+        process = LiveAgency(day.directory, day.port, agency, self._file, *options)
+        self.runs.append(day.enter(process))
+
+    def kill(self) -> bool:
+        """Kill it and start it again; gives whether there was one to kill."""
+        process = self.runs[-1]
+        if not process.running:
+            return False
+        process.send_signal(signal.SIGKILL)
+        if process.wait() != -signal.SIGKILL:
+            return False
+        self.start()
+        return True
+
+    def finish(self, seconds: float = 60.0) -> None:
+        """Wait for its end, which has to be a good one, and read what it was told."""
+        process, history = self.runs[-1], self.history
+        status = process.wait(seconds)
+        LiveProcess.check(process)
+        assert status == 0, process.log
+        assert process.matches(
+            rf"apuesta_enviada \| result: success \| client_id: {history.agency} "
+            rf"\| cantidad: {len(history.rows)}\b"
+        ), process.log
+        history.acknowledged, history.ended = len(history.rows), True
+        history.winners, history.received = process.winners(), True

@@ -1,0 +1,71 @@
+"""The draw closes while agencies stream; and it ends although one that succeeded is gone."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Final
+
+import pytest
+from counts import count, dice
+from day import Day, rows_of_agency
+from lottery1_agency import Lottery1Agency, batch, end
+from oracle import History, draw_directory, read_record, stored_rows
+
+#: More than can be sent until the deadline.
+ENDLESS: Final = 100_000
+STREAMING: Final = 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", range(count("deadlines")))
+def test_the_deadline_while_agencies_stream(tmp_path: Path, trial: int) -> None:
+    """Every batch is acknowledged and in the seal, or neither; the one that ended has its draw."""
+    rng = random.Random(f"{dice('deadlines').random()} {trial}")
+    deadline = rng.uniform(0.4, 1.2)
+    options = ("--writers", rng.choice((1, 2, 4)), "--deadline", f"{deadline:.3f}")
+    with Day(tmp_path, STREAMING + 1, *options, statuses=()) as day:
+        day.recorder(STREAMING + 1, rows_of_agency(STREAMING + 1, 50, rng), rng)
+        rows = rows_of_agency(1, ENDLESS, rng)
+        for agency in range(1, STREAMING + 1):
+            mine = [row.replace("Ana b", f"Ana {'abcdefgh'[agency - 1]}", 1) for row in rows]
+            day.recorder(agency, mine, rng, sizes=(1, 10, 40), windows=(1, 4, 16))
+        day.await_over()
+        for recorder in day.recorders:
+            recorder.finish()
+        day.check()
+        ledger = stored_rows(draw_directory(day.data_dir))
+        for recorder in day.recorders[1:]:
+            history = recorder.history
+            assert history.refused in ("TIMEOUT", "LEFT_OUT", "CLOSED"), history
+            assert history.agency is not None
+            assert len(ledger.get(history.agency, [])) == history.acknowledged, history
+        assert day.recorders[0].history.received
+        reasons = {part["agency"]: part["reason"] for part in record_of(day)["agencies"]}
+        assert all("deadline" in reasons[agency] for agency in range(1, STREAMING + 1)), reasons
+        print(f"{day.acknowledged} bets in {deadline:.3f} s")
+
+
+def record_of(day: Day) -> dict[str, list[dict[str, object]]]:
+    """The record of the draw."""
+    return read_record(draw_directory(day.data_dir))
+
+
+def test_a_successful_agency_is_gone(tmp_path: Path) -> None:
+    """``--draws 1`` ends all the same, with status 0, and the record says who has not answered."""
+    rng = dice("gone")
+    with Day(tmp_path, 2, "--rejoin", 1, statuses=()) as day:
+        rows = rows_of_agency(5, 4, rng)
+        day.reached_log("draw_open")
+        with Lottery1Agency(day.port) as gone:
+            gone.greet(5)
+            gone.send(batch(0, rows) + end(4))
+            gone.acknowledged(4, ended=True)
+        day.others.append(History(5, rows, sent=4, acknowledged=4, ended=True))
+        day.recorder(6, rows_of_agency(6, 30, rng), rng)
+        day.await_over()
+        day.recorders[0].finish()
+        assert day.statuses == [0]
+        day.check()
+        received = {part["agency"]: part["received"] for part in record_of(day)["agencies"]}
+        assert received == {5: False, 6: True}

@@ -1,0 +1,129 @@
+"""kill -9 at every single call that changes the ledger or the draw's record, and once more."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+from counts import count, dice
+from day import PLAIN, Day, rows_of_agency
+from tracing import files_of, most_calls, needs_strace, traced
+
+pytestmark = [pytest.mark.slow, needs_strace]
+
+BETS: Final = 30
+GROUPS: Final = ("segments", "record")
+
+
+class Point(NamedTuple):
+    """The ``number``-th call of a name on the files of a group."""
+
+    group: str
+    name: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number} of the {self.group}"
+
+    def program(self, day: Path) -> list[str]:
+        """The words that start a central which is killed there."""
+        inject = f"{self.name}:signal=SIGKILL:when={self.number}"
+        return traced(day / "trace", inject, paths=files_of(day / "lottery-data", self.group))
+
+
+def play(
+    directory: Path, rng: random.Random, programs: Sequence[Sequence[str]], kill: bool = False
+) -> Day:
+    """Play a small day to its end, and ask the oracle.
+
+    :param kill: kill the first central in the middle of it.
+    """
+    with Day(directory, 2, "--writers", 2, "--rejoin", 5, programs=programs) as day:
+        for agency in (1, 2):
+            rows = rows_of_agency(agency, BETS, rng)
+            day.recorder(agency, rows, rng, sizes=(10,), windows=(1,))
+        if kill:
+            day.reached(lambda: day.acknowledged >= BETS)
+            day.kill_central()
+        day.await_over()
+        for recorder in day.recorders:
+            recorder.finish()
+        day.check()
+    return day
+
+
+def points(directory: Path, rng: random.Random, groups: Sequence[str], life: int) -> list[Point]:
+    """Every call there is in a life of a central, by tracing one: 0 is the first, 1 the second."""
+    found = []
+    for group in groups:
+        day = directory / f"traced-{group}"
+        day.mkdir()
+        trace = day / "trace"
+        program = traced(trace, paths=files_of(day / "lottery-data", group))
+        play(day, rng, [program] if life == 0 else [PLAIN, program], kill=life > 0)
+        found += [
+            Point(group, name, number)
+            for name, calls in sorted(most_calls(trace).items())
+            for number in range(1, calls + 1)
+        ]
+        shutil.rmtree(day)
+    return found
+
+
+def sample_of(rng: random.Random, all_points: list[Point], wanted: int) -> list[Point]:
+    """So many of the points, of every group and name about the same number."""
+    if wanted >= len(all_points):
+        return all_points
+    kinds: dict[tuple[str, str], list[Point]] = {}
+    for point in all_points:
+        kinds.setdefault((point.group, point.name), []).append(point)
+    for each in kinds.values():
+        rng.shuffle(each)
+    found: list[Point] = []
+    while len(found) < wanted:
+        found += [each.pop() for each in kinds.values() if each]
+    return found[:wanted]
+
+
+def test_a_kill_at_every_call(tmp_path: Path) -> None:
+    """One winning number and the same winners, wherever the central or a writer is killed."""
+    rng = dice("calls")
+    every = points(tmp_path, rng, GROUPS, 0)
+    chosen = sample_of(rng, every, count("calls"))
+    met = sum(trial(tmp_path, rng, [point]) for point in chosen)
+    print(f"{met} of {len(chosen)} kills befell somebody; there are {len(every)} calls")
+    assert met >= len(chosen) * 0.7
+
+
+def test_a_second_kill_at_every_call_of_the_start(tmp_path: Path) -> None:
+    """The central is killed, and again at a call of the start that follows: of the salvage, too."""
+    rng = dice("second kills")
+    first, every = points(tmp_path, rng, ["record"], 0), points(tmp_path, rng, ["all"], 1)
+    chosen = sample_of(rng, every, count("second kills"))
+    met = sum(trial(tmp_path, rng, [None, point]) for point in chosen)
+    met += sum(trial(tmp_path, rng, [rng.choice(first), point]) for point in chosen)
+    print(f"{met} of {2 * len(chosen)} trials killed somebody; there are {len(every)} calls")
+    assert met >= len(chosen)
+
+
+def trial(directory: Path, rng: random.Random, kills: Sequence[Point | None]) -> bool:
+    """Play a day with these kills, one for each life; None: in the middle of the day.
+
+    :returns: whether the last one befell somebody.
+    """
+    print(*kills, sep=", then ")
+    day = directory / "trial"
+    day.mkdir()
+    programs = [point.program(day) if point else list(PLAIN) for point in kills]
+    done = play(day, rng, programs, kill=kills[0] is None)
+    shutil.rmtree(day)
+    lives = done.lives[len(kills) - 1 :]
+    statuses = done.statuses[len(kills) - 1 :]
+    return -signal.SIGKILL in statuses or any(
+        life.matches(r"action: writer .* status: -9") for life in lives
+    )

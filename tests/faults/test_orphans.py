@@ -1,0 +1,137 @@
+"""One ledger, one central: writers of a dead one, second ones, and files that somebody holds."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+from counts import count, dice
+from day import Day, rows_of_agency
+from live import LiveCentral, LiveProcess
+from oracle import stored_rows
+
+BETS: Final = 600
+#: How long a central may wait for the lock before it gives up.
+LOCK_SECONDS: Final = 15.0
+_PIDFD_GETFD: Final = 438
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", range(count("stopped writers")))
+def test_a_stopped_writer_of_a_killed_central(tmp_path: Path, trial: int) -> None:
+    """It stands still, the central is killed and started again, it goes on: it adds no byte."""
+    rng = random.Random(f"{dice('stopped writers').random()} {trial}")
+    with Day(tmp_path, 2, "--writers", 2, "--rejoin", 15, level="DEBUG") as day:
+        for agency in (1, 2):
+            day.recorder(agency, rows_of_agency(agency, BETS, rng), rng, sizes=(1, 3))
+        moment = rng.uniform(1, BETS)
+        assert day.reached(lambda: day.acknowledged >= moment)
+        central, (writer, *_) = day.central, day.central.children
+        os.kill(writer, signal.SIGSTOP)
+        name = central.wait_for(rf"pid: {writer} \| draw: 1 \| segment: (\S+)")[1]
+        segment = day.data_dir / "draws" / "000001" / Path(name).name
+        day.kill_central()
+        assert day.reached(lambda: len(day.lives) == 2)
+        day.central.port  # noqa: B018 - asking waits until it listens
+        size = segment.stat().st_size
+        try:
+            os.kill(writer, signal.SIGCONT)
+        except ProcessLookupError:
+            pass  # it was killed when its parent died
+        day.await_over()
+        for recorder in day.recorders:
+            recorder.finish()
+        assert segment.stat().st_size == size
+        day.check()
+
+
+def test_a_second_central(tmp_path: Path) -> None:
+    """It is refused with status 2, and says by whom; the first one goes on as if nothing was."""
+    rng = dice("second central")
+    with Day(tmp_path, 1) as day:
+        wait = random.Random(1)
+        recorder = day.recorder(
+            1, rows_of_agency(1, BETS, rng), wait, sizes=(1,), before_end=lambda: second(day)
+        )
+        day.await_over()
+        recorder.finish()
+        assert len(day.lives) == 1
+        assert recorder.sessions == 1
+        day.check()
+
+
+def second(day: Day) -> None:
+    """Start a second central on the day's directory, and see it refused."""
+    before = stored_rows(day.data_dir / "draws" / "000001")
+    status, log, _ = refused(day.directory, day.data_dir)
+    assert status == 2, log
+    assert f"{day.central.pid}" in log, log
+    assert day.central.running
+    assert stored_rows(day.data_dir / "draws" / "000001") == before
+
+
+def refused(directory: Path, data_dir: Path) -> tuple[int, str, float]:
+    """Start a central that has to be refused; gives its status, what it says, and the seconds."""
+    started = time.monotonic()
+    command = (sys.executable, "-m", "lottery", "serve", "--data-dir", data_dir)
+    with LiveProcess([*command, "--listen", "tcp:0:interface=127.0.0.1"], directory) as process:
+        status = process.wait(LOCK_SECONDS)
+        return status, process.log, time.monotonic() - started
+
+
+def test_a_lock_that_an_orphan_holds(tmp_path: Path) -> None:
+    """A process that inherited the lock outlives its central: it is waited for, then named."""
+    with LiveCentral(tmp_path, "--agencies", 1) as central:
+        lock = lock_of(central.pid, central.data_dir / "lock")
+        words = "import sys; print('here', flush=True); sys.stdin.read()"
+        with subprocess.Popen(
+            [sys.executable, "-c", words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(lock,),
+        ) as orphan:
+            try:
+                os.close(lock)
+                assert orphan.stdout is not None
+                assert orphan.stdout.readline() == b"here\n"
+                central.send_signal(signal.SIGKILL)
+                central.wait()
+                status, log, seconds = refused(tmp_path, central.data_dir)
+            finally:
+                orphan.kill()
+        words_of_log = re.findall(r"\d+", log)
+        assert status == 2, log
+        assert str(orphan.pid) in words_of_log, log
+        assert str(os.getpid()) not in words_of_log, log
+        assert str(central.pid) not in words_of_log, log
+        assert seconds > 1.5, "it did not wait"
+        # The lock is free: now it starts.
+        with LiveCentral(tmp_path, "--agencies", 1, data_dir=central.data_dir) as again:
+            again.wait_for(r"draw_open .* draw: 1")
+
+
+def lock_of(pid: int, path: Path) -> int:
+    """A descriptor of the same open file as the one that a process has of this path."""
+    wanted = next(
+        int(name)
+        for name in os.listdir(f"/proc/{pid}/fd")
+        if os.readlink(f"/proc/{pid}/fd/{name}") == str(path)
+    )
+    process = os.pidfd_open(pid)
+    try:
+        fd = ctypes.CDLL(None, use_errno=True).syscall(_PIDFD_GETFD, process, wanted, 0)
+    finally:
+        os.close(process)
+    if fd < 0:
+        pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+    os.set_inheritable(fd, True)
+    return int(fd)

@@ -1,0 +1,74 @@
+"""The power fails: on a real ext4 file system, what was acknowledged is there afterwards."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+from counts import count, dice
+from day import Day, rows_of_agency
+from disks import LOG_FLUSHED, NOTHING_FLUSHED, PowerCutDisk, needs_power_cut
+from live import processes_about
+
+pytestmark = [pytest.mark.slow, needs_power_cut]
+
+BETS: Final = 800
+CUTS_IN_A_DAY: Final = 4
+#: How a central may end whose disk fails under it.
+STATUSES: Final = (-signal.SIGKILL, 1, 2)
+
+
+def test_power_cuts(tmp_path: Path) -> None:
+    """At random moments, with and without the journal written: the oracle has nothing to say."""
+    rng, wanted, done, days = dice("power cuts"), count("power cuts"), 0, 0
+    while done < wanted:
+        days += 1
+        directory = tmp_path / f"day-{days}"
+        directory.mkdir()
+        done += play(directory, random.Random(rng.random()))
+        (directory / "disk.img").unlink()
+    print(f"{done} power cuts in {days} days")
+
+
+def play(directory: Path, rng: random.Random) -> int:
+    """Play a day with power cuts; gives how many there were."""
+    done = 0
+    options = ("--writers", rng.choice((1, 2)), "--rejoin", 15, "--min-free", 0)
+    with (
+        PowerCutDisk(directory) as disk,
+        Day(directory, 3, *options, data_dir=disk.path / "data", statuses=STATUSES) as day,
+    ):
+        for agency in (1, 2, 3):
+            day.recorder(agency, rows_of_agency(agency, BETS, rng), rng)
+        moments = sorted(rng.uniform(0, 3 * BETS) for _ in range(CUTS_IN_A_DAY - 1))
+        for moment in [*moments, 3 * BETS]:
+            if not day.reached(lambda moment=moment: day.acknowledged >= moment):
+                break
+            day.over.wait(rng.uniform(0, 0.02 if moment < 3 * BETS else 0.2))
+            if day.over.is_set():
+                break
+            cut(day, disk, rng.choice((LOG_FLUSHED, NOTHING_FLUSHED)))
+            done += 1
+        day.await_over()
+        for recorder in day.recorders:
+            recorder.finish()
+        day.check()
+    return done
+
+
+def cut(day: Day, disk: PowerCutDisk, flag: int) -> None:
+    """Cut the power and have it back; nobody outlives that but the agencies."""
+    day.gate.clear()
+    try:
+        disk.cut_power(flag)
+        day.kill_central()
+        day.central.wait()
+        for pid in processes_about(day.data_dir):
+            raise AssertionError(f"process {pid} has outlived the power")
+        disk.unmount()
+        disk.mount()
+    finally:
+        day.gate.set()

@@ -1,0 +1,92 @@
+"""Bytes of segments and whole draws, for the tests of ``lottery.ledger``."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.record import AgencyPart, DrawRecord, publish
+from lottery.ledger.segment import Kind, pack, pack_close, pack_head
+
+DRAW = 1
+NONCE = bytes(range(32))
+
+
+def row(agency: int, index: int) -> bytes:
+    """The row of an agency's bet; no two are alike, and their lengths differ."""
+    return b"%d,%s,Gil,%d,2000-01-01,%d\n" % (agency, b"A" * (1 + index % 7), index, index % 10000)
+
+
+def rows(agency: int, first: int, count: int) -> bytes:
+    """The body of a record."""
+    return b"".join(row(agency, first + number) for number in range(count))
+
+
+def sent(agency: int, first: int, count: int) -> bytes:
+    """The same rows as the agency sent them."""
+    return b"".join(row(agency, first + at).partition(b",")[2] for at in range(count))
+
+
+def crc(agency: int, count: int) -> int:
+    """CRC-32 of an agency's first bets, as sent."""
+    return zlib.crc32(sent(agency, 0, count))
+
+
+def batch(agency: int, first: int, count: int, flushed: int = 0, classic: bool = False) -> bytes:
+    """A record of bets."""
+    body = rows(agency, first, count)
+    return pack(Kind.ROWS, agency, first, count, body, flushed, classic)
+
+
+def end(agency: int, total: int, flushed: int = 0, nonce: bytes = NONCE) -> bytes:
+    """A record of an END; classic if it has no random bytes."""
+    return pack(Kind.END, agency, total, 0, nonce, flushed, not nonce)
+
+
+def opened(number: int, *records: bytes) -> bytes:
+    """A segment whose writer is at work, or has not ended well."""
+    return pack_head(DRAW, number) + b"".join(records)
+
+
+def closed(number: int, *records: bytes) -> bytes:
+    """A segment whose writer has ended well."""
+    content = opened(number, *records)
+    return content + pack_close(len(content))
+
+
+def draw_of(data: Path, *segments: bytes) -> DrawDirectory:
+    """An open draw with these segments, in a data directory."""
+    (data / "draws").mkdir(parents=True, exist_ok=True)
+    draw = DataDirectory(data).new_draw(5)
+    for number, content in enumerate(segments, 1):
+        draw.segment(number).write_bytes(content)
+    return draw
+
+
+def part(agency: int, bets: int, outcome: str = "succeeded", dialect: str = "") -> AgencyPart:
+    """An agency's part as the central knows it when the draw closes."""
+    reason = "it was silent for 30 s" if outcome == "left_out" else ""
+    return AgencyPart(agency, dialect or "lottery/1", outcome, reason, bets)
+
+
+def closing(draw: DrawDirectory, *parts: AgencyPart) -> DrawRecord:
+    """Close a draw."""
+    record = DrawRecord(draw.number, "closing", 5, parts)
+    publish(record, draw.record)
+    return record
+
+
+def tree(path: Path) -> dict[str, bytes]:
+    """All files below a directory, with their bytes; of directories the name alone."""
+    return {
+        str(each.relative_to(path)): each.read_bytes() if each.is_file() else b""
+        for each in sorted(path.rglob("*"))
+    }
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """Say no some times, then yes."""
+    left = iter(range(calls))
+    return lambda: next(left, None) is None

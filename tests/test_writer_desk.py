@@ -1,0 +1,543 @@
+"""``lottery.writer.desk``: what a writer wants to store, and what it answers."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import TODAY
+from hypothesis import given
+from hypothesis import strategies as st
+from writer_orders import (
+    ANA,
+    BAD,
+    BO,
+    EVE,
+    again,
+    classic,
+    classic_end,
+    classic_opening,
+    close,
+    closed,
+    crc_of_rows,
+    end,
+    end_record,
+    ended,
+    held,
+    lines,
+    opening,
+    record,
+    stored,
+)
+
+from lottery.errors import Code
+from lottery.ledger.segment import Records
+from lottery.writer.child import GROUP_BYTES
+from lottery.writer.desk import Desk
+from lottery.writer.pipe import (
+    HEADER_BYTES,
+    Answer,
+    PipeReader,
+    PipeRecord,
+    Refusal,
+    pack,
+    refusal_of,
+)
+
+
+def asked(desk: Desk, *orders: bytes, flushed: int = 0) -> tuple[bytes, list[PipeRecord]]:
+    """Let a desk take a group: what it wants to have stored, and its answers."""
+    records, answers = desk.take(PipeReader().feed(b"".join(orders)), flushed, TODAY)
+    return records, PipeReader().feed(answers)
+
+
+def without_room(desk: Desk, *orders: bytes) -> list[PipeRecord]:
+    """Let a desk take a group for which there is no room: its answers."""
+    records, _ = asked(desk, *orders)
+    assert records, "nothing is to be stored, so room is no question"
+    return PipeReader().feed(desk.no_room())
+
+
+def refusal(desk: Desk, *orders: bytes) -> Refusal:
+    """Let a desk take a group that it refuses, and nothing else."""
+    records, (answer,) = asked(desk, *orders)
+    assert records == b""
+    assert answer.kind == Answer.REFUSED
+    return refusal_of(answer)
+
+
+# Batches.
+
+
+def test_one_batch() -> None:
+    """Rows get their agency in front; the answer has next index, CRC and the batch's size."""
+    records, answers = asked(Desk(), opening(1, 5), lines(1, 0, ANA, EVE))
+    assert records == record(5, 0, ANA, EVE)
+    assert records[40:] == "5,Ana,Gil,1,2000-01-01,7\n5,Evë,Ñu,3,1900-01-01,0\n".encode()
+    assert answers == [stored(1, 2, crc_of_rows(ANA, EVE), 2)]
+
+
+def test_batches_of_one_session_are_answered_together() -> None:
+    """Each batch is a record of its own, one answer has the sizes of all, in order."""
+    before = crc_of_rows(EVE)
+    records, answers = asked(
+        Desk(), opening(1, 5, 10, before), lines(1, 10, ANA), lines(1, 11, BO, EVE), flushed=77
+    )
+    assert records == record(5, 10, ANA, flushed=77) + record(5, 11, BO, EVE, flushed=77)
+    assert answers == [stored(1, 13, crc_of_rows(EVE, ANA, BO, EVE), 1, 2)]
+
+
+def test_answers_of_a_group_hold_only_that_group() -> None:
+    """What one group has answered the next one does not answer again; the CRC runs on."""
+    desk = Desk()
+    assert asked(desk, opening(1, 5), lines(1, 0, ANA))[1] == [stored(1, 1, crc_of_rows(ANA), 1)]
+    assert asked(desk, lines(1, 1, BO, EVE))[1] == [stored(1, 3, crc_of_rows(ANA, BO, EVE), 2)]
+    assert asked(desk) == (b"", [])
+
+
+def test_group_of_several_sessions() -> None:
+    """Sessions are apart, in either dialect; records stand in the order of the orders."""
+    records, answers = asked(
+        Desk(),
+        opening(1, 5),
+        classic_opening(2, 0),
+        lines(1, 0, ANA),
+        classic(2, BO, EVE),
+        lines(1, 1, BO),
+    )
+    assert records == record(5, 0, ANA) + record(0, 0, BO, EVE, classic=True) + record(5, 1, BO)
+    assert answers == [stored(1, 2, crc_of_rows(ANA, BO), 1, 1), stored(2, 2, 0, 2)]
+
+
+def test_empty_classic_batch() -> None:
+    """It is acknowledged like any other, and stores nothing."""
+    records, answers = asked(Desk(), classic_opening(1, 5), classic(1), classic(1, ANA), classic(1))
+    assert records == record(5, 0, ANA, classic=True)
+    assert answers == [stored(1, 1, 0, 0, 1, 0)]
+
+
+def test_very_many_empty_batches() -> None:
+    """As many as fit a group are counted without an overflow."""
+    many = GROUP_BYTES // HEADER_BYTES
+    records, answers = asked(Desk(), classic_opening(1, 5), classic(1) * many)
+    assert records == b""
+    assert answers == [stored(1, 0, 0, *[0] * many)]
+
+
+# Ends.
+
+
+def test_end_with_the_right_total() -> None:
+    """An END is a record with the total and the agency's bytes, answered last."""
+    records, answers = asked(
+        Desk(), opening(1, 5), opening(2, 6), lines(1, 0, ANA), end(1, 1), lines(2, 0, BO)
+    )
+    assert records == record(5, 0, ANA) + end_record(5, 1) + record(6, 0, BO)
+    assert answers == [
+        stored(1, 1, crc_of_rows(ANA), 1),
+        stored(2, 1, crc_of_rows(BO), 1),
+        ended(1, 1),
+    ]
+
+
+def test_end_of_an_agency_without_bets() -> None:
+    """An agency may have nothing to say but that."""
+    records, answers = asked(Desk(), opening(1, 5), end(1, 0, b""))
+    assert records == end_record(5, 0, b"")
+    assert answers == [ended(1, 0)]
+
+
+def test_classic_end_announces_nothing() -> None:
+    """It takes what is stored as the total."""
+    records, answers = asked(
+        Desk(), classic_opening(1, 5), classic(1, ANA, BO), classic_end(1), flushed=9
+    )
+    assert records == (
+        record(5, 0, ANA, BO, flushed=9, classic=True)
+        + end_record(5, 2, b"", flushed=9, classic=True)
+    )
+    assert answers == [stored(1, 2, 0, 2), ended(1, 2)]
+
+
+@pytest.mark.parametrize("total", [0, 1, 3, 2**64 - 1])
+def test_end_with_another_total(total: int) -> None:
+    """An END that announces other bets than are stored is refused, and not stored."""
+    desk = Desk()
+    asked(desk, opening(1, 5), lines(1, 0, ANA, BO))
+    assert refusal(desk, end(1, total), end(1, 2)) == Refusal(
+        Code.TOTALS, False, 2, 0, 0, f"{total} bets are announced, 2 are stored", 0
+    )
+
+
+def test_nothing_follows_an_end() -> None:
+    """What a session hands on behind its END is dropped, and its CLOSE is not answered."""
+    desk = Desk()
+    asked(desk, opening(1, 5), end(1, 0))
+    assert asked(desk, lines(1, 0, ANA), end(1, 0), close(1)) == (b"", [])
+
+
+# Refusals for good.
+
+
+@pytest.mark.parametrize("first", [0, 1, 3, 2**64 - 1])
+def test_batch_out_of_its_place(first: int) -> None:
+    """A batch that does not follow what is stored is refused, with both indices."""
+    desk = Desk()
+    asked(desk, opening(1, 5), lines(1, 0, ANA, BO))
+    assert refusal(desk, lines(1, first, ANA, BO, EVE)) == Refusal(
+        Code.SEQ, False, 2, 0, 0, f"the batch begins with bet {first}, bet 2 is next", 3
+    )
+
+
+def test_bad_row_is_refused_whole() -> None:
+    """Nothing of the batch is stored; the refusal says where and why, and what was refused."""
+    desk = Desk()
+    asked(desk, opening(1, 5, 7))
+    refused = refusal(desk, lines(1, 7, ANA, BAD, EVE))
+    assert refused[:5] == (Code.FIELD, False, 7, 2, 3)
+    assert "15" in refused.sentence
+    assert refused.bets == 3
+
+
+def test_count_that_is_wrong() -> None:
+    """A batch whose header announces other rows than it has is refused."""
+    batch = lines(1, 0, ANA, BO)
+    counted = PipeReader().feed(batch)[0]._replace(amount=3)
+    refused = refusal(Desk(), opening(1, 5), pack(*counted))
+    assert refused[:5] == (Code.BATCH, False, 0, 0, 0)
+    assert refused.bets == 2
+
+
+def test_bad_classic_batch() -> None:
+    """The classic dialect has the same rules."""
+    bad = classic(1, ANA, "Bo,Paz,2,1999-12-31,10000")
+    refused = refusal(Desk(), classic_opening(1, 5), bad)
+    assert refused[:5] == (Code.FIELD, False, 0, 2, 5)
+
+
+def test_day_is_given() -> None:
+    """Who is born on the given day is taken, who is born after it is not."""
+    tomorrow = TODAY.replace(day=TODAY.day + 1)
+    born = lines(1, 0, f"Ana,Gil,1,{tomorrow},7")
+    assert refusal(Desk(), opening(1, 5), born).field == 4
+    orders = PipeReader().feed(opening(1, 5) + born)
+    assert Desk().take(orders, 0, tomorrow)[0] == record(5, 0, f"Ana,Gil,1,{tomorrow},7")
+
+
+def test_refusal_drops_what_follows_of_that_session_only() -> None:
+    """No hole can arise: behind a refused batch none is stored, whatever its index."""
+    records, answers = asked(
+        Desk(),
+        opening(1, 5),
+        opening(2, 6),
+        lines(1, 0, ANA),
+        lines(1, 9, BO),
+        lines(1, 1, BO),
+        end(1, 1),
+        lines(2, 0, EVE),
+    )
+    assert records == record(5, 0, ANA) + record(6, 0, EVE)
+    assert answers[:2] == [stored(1, 1, crc_of_rows(ANA), 1), stored(2, 1, crc_of_rows(EVE), 1)]
+    assert len(answers) == 3
+    assert refusal_of(answers[2]).code is Code.SEQ
+    assert answers[2].place == 1
+
+
+def test_refused_session_stays_refused() -> None:
+    """Also in later groups nothing of it is taken; another session may take the agency up."""
+    desk = Desk()
+    refusal(desk, opening(1, 5), lines(1, 1, ANA))
+    assert asked(desk, lines(1, 0, ANA), close(1)) == (b"", [])
+    answers = asked(desk, opening(2, 5), lines(2, 0, ANA))[1]
+    assert answers == [stored(2, 1, crc_of_rows(ANA), 1)]
+
+
+# Closing.
+
+
+def test_close_keeps_what_stands_before_it() -> None:
+    """What a session had handed on before it left is stored and answered, nothing behind it."""
+    records, answers = asked(Desk(), opening(1, 5), lines(1, 0, ANA), close(1), lines(1, 1, BO))
+    assert records == record(5, 0, ANA)
+    crc = crc_of_rows(ANA)
+    assert answers == [stored(1, 1, crc, 1), closed(1, 1, crc)]
+
+
+@pytest.mark.parametrize(
+    ("order", "answer"),
+    [
+        (opening(1, 5, 7, 0xABCD), closed(1, 7, 0xABCD)),
+        (classic_opening(1, 5, 7), closed(1, 7, 0)),
+    ],
+)
+def test_close_of_a_session_that_handed_on_nothing(order: bytes, answer: PipeRecord) -> None:
+    """Its agency stands where it stood; nothing has to be stored for that."""
+    assert asked(Desk(), order, close(1)) == (b"", [answer])
+
+
+def test_close_is_answered_once() -> None:
+    """There is nothing to be closed any more."""
+    desk = Desk()
+    assert asked(desk, opening(1, 5), close(1), close(1)) == (b"", [closed(1, 0)])
+    assert asked(desk, close(1)) == (b"", [])
+
+
+def test_close_of_a_session_that_ended_in_the_same_group() -> None:
+    """The last word on it is that it has ended, or was refused."""
+    answers = asked(Desk(), opening(1, 5), end(1, 0), close(1))[1]
+    assert answers == [ended(1, 0)]
+    assert refusal(Desk(), opening(1, 5), lines(1, 0, BAD), close(1)).code is Code.FIELD
+
+
+# What is no order.
+
+
+def test_unknown_session_is_dropped() -> None:
+    """An order of a session that never began is not stored under any agency."""
+    assert asked(Desk(), lines(1, 0, ANA), end(1, 0), close(1)) == (b"", [])
+
+
+@pytest.mark.parametrize("kind", [0, 6, 11, 255])
+def test_what_is_no_order(kind: int) -> None:
+    """It is a bug of the parent's, and said so."""
+    with pytest.raises(ValueError, match=f"{kind} is no order of session 1"):
+        asked(Desk(), opening(1, 5), pack(kind, 1))
+
+
+@pytest.mark.parametrize(
+    "orders", [(opening(1, 5), classic(1, ANA)), (classic_opening(1, 5), lines(1, 0, ANA))]
+)
+def test_batch_of_the_other_dialect(orders: tuple[bytes, bytes]) -> None:
+    """So is one that does not fit how the session began."""
+    with pytest.raises(ValueError, match="is no order of session 1"):
+        asked(Desk(), *orders)
+
+
+# No room: lottery/1.
+
+
+def test_no_room_refuses_once() -> None:
+    """All of a session's batches and its END are refused with one answer, to come again."""
+    desk = Desk()
+    answers = without_room(desk, opening(1, 5, 7), lines(1, 7, ANA), lines(1, 8, BO), end(1, 9))
+    assert answers == [again(1, 7)]
+    assert not desk.holds
+    assert desk.held_bytes == 0
+
+
+def test_no_room_for_an_end_alone() -> None:
+    """It is refused like a batch, and comes again."""
+    desk = Desk()
+    asked(desk, opening(1, 5), lines(1, 0, ANA))
+    assert without_room(desk, end(1, 1)) == [again(1, 1)]
+    assert asked(desk, end(1, 1)) == (end_record(5, 1), [ended(1, 1)])
+
+
+def test_what_was_sent_before_the_refusal_was_read_is_dropped() -> None:
+    """Until the expected index comes again nothing is stored, refused or answered."""
+    desk = Desk()
+    without_room(desk, opening(1, 5), lines(1, 0, ANA, BO), lines(1, 2, BO))
+    assert asked(desk, lines(1, 3, EVE), lines(1, 1, BO), end(1, 4)) == (b"", [])
+    records, answers = asked(desk, lines(1, 9, BAD), lines(1, 0, ANA, BO), lines(1, 2, EVE))
+    assert records == record(5, 0, ANA, BO) + record(5, 2, EVE)
+    assert answers == [stored(1, 3, crc_of_rows(ANA, BO, EVE), 2, 1)]
+
+
+def test_expected_end_takes_up_again_too() -> None:
+    """An agency whose END was refused has no batch to send again."""
+    desk = Desk()
+    asked(desk, opening(1, 5), lines(1, 0, ANA))
+    without_room(desk, lines(1, 1, BO), end(1, 2))
+    assert asked(desk, end(1, 2)) == (b"", [])
+    assert asked(desk, end(1, 1)) == (end_record(5, 1), [ended(1, 1)])
+
+
+def test_no_room_twice() -> None:
+    """Who has sent again is refused again, once; who has not is told nothing more."""
+    desk = Desk()
+    start = (opening(1, 5), opening(2, 6), lines(1, 0, ANA), lines(2, 0, BO))
+    assert without_room(desk, *start) == [again(1, 0), again(2, 0)]
+    sent = (lines(1, 1, BO), lines(2, 0, BO), lines(2, 1, EVE))
+    assert without_room(desk, *sent) == [again(2, 0)]
+    records, answers = asked(desk, lines(1, 0, ANA), lines(2, 1, EVE), lines(2, 0, BO))
+    assert records == record(5, 0, ANA) + record(6, 0, BO)
+    assert answers == [stored(1, 1, crc_of_rows(ANA), 1), stored(2, 1, crc_of_rows(BO), 1)]
+
+
+def test_after_it_has_come_again_the_order_is_strict_again() -> None:
+    """A batch that is out of its place then is refused for good."""
+    desk = Desk()
+    without_room(desk, opening(1, 5), lines(1, 0, ANA))
+    asked(desk, lines(1, 0, ANA))
+    assert refusal(desk, lines(1, 2, BO)).code is Code.SEQ
+
+
+def test_bad_row_is_judged_when_it_comes_again() -> None:
+    """In a group without room it is not answered: who knows what will come in its place."""
+    desk = Desk()
+    assert without_room(desk, opening(1, 5), lines(1, 0, ANA), lines(1, 1, BAD)) == [again(1, 0)]
+    records, answers = asked(desk, lines(1, 0, ANA), lines(1, 1, BAD))
+    assert records == record(5, 0, ANA)
+    assert answers[0] == stored(1, 1, crc_of_rows(ANA), 1)
+    assert refusal_of(answers[1])[:5] == (Code.FIELD, False, 1, 1, 3)
+
+
+def test_what_needs_no_room_is_answered() -> None:
+    """A group with nothing to store is as ever: the disk is not asked."""
+    desk = Desk()
+    without_room(desk, opening(1, 5), lines(1, 0, ANA))
+    assert refusal(desk, lines(1, 0, BAD)).code is Code.FIELD
+
+
+def test_sessions_of_a_group_without_room_live_on() -> None:
+    """An opening in it holds; who ended before it stays ended."""
+    desk = Desk()
+    asked(desk, opening(1, 5), end(1, 0))
+    orders = (opening(2, 6), opening(3, 7), lines(1, 0, ANA), lines(2, 0, ANA))
+    assert without_room(desk, *orders) == [again(2, 0)]
+    records, answers = asked(desk, lines(1, 0, ANA), lines(3, 0, BO))
+    assert records == record(7, 0, BO)
+    assert answers == [stored(3, 1, crc_of_rows(BO), 1)]
+
+
+# No room: classic.
+
+
+def test_no_room_holds() -> None:
+    """A classic session cannot be told to send again: its orders are kept, and tried again."""
+    desk = Desk()
+    orders = classic(1, ANA) + classic(1) + classic_end(1)
+    assert without_room(desk, classic_opening(1, 5), orders) == [held(1)]
+    assert desk.holds
+    assert desk.held_bytes == len(orders)
+    records, answers = asked(desk)
+    assert records == record(5, 0, ANA, classic=True) + end_record(5, 1, b"", classic=True)
+    assert answers == [stored(1, 1, 0, 1, 0), ended(1, 1)]
+    assert not desk.holds
+    assert desk.held_bytes == 0
+
+
+def test_held_once() -> None:
+    """It is said when a session begins to be held, not at every try; later it may begin again."""
+    desk = Desk()
+    assert without_room(desk, classic_opening(1, 5), classic(1, ANA)) == [held(1)]
+    assert without_room(desk) == []
+    orders = (classic_opening(2, 6), classic(1, BO), classic(2, EVE))
+    assert without_room(desk, *orders) == [held(2)]
+    assert desk.held_bytes == len(classic(1, ANA) + classic(1, BO) + classic(2, EVE))
+    records, answers = asked(desk, classic(2, ANA))
+    assert records == b"".join(
+        record(agency, first, row, classic=True)
+        for agency, first, row in [(5, 0, ANA), (5, 1, BO), (6, 0, EVE), (6, 1, ANA)]
+    )
+    assert answers == [stored(1, 2, 0, 1, 1), stored(2, 2, 0, 1, 1)]
+    assert without_room(desk, classic(1, EVE)) == [held(1)]
+
+
+def test_held_with_others() -> None:
+    """Held orders and those of others stand together; each session is told in its own way."""
+    desk = Desk()
+    start = (opening(1, 5), classic_opening(2, 6), classic(2, ANA), lines(1, 0, ANA))
+    assert without_room(desk, *start) == [held(2), again(1, 0)]
+    assert without_room(desk, lines(1, 0, ANA)) == [again(1, 0)]
+    records, answers = asked(desk, lines(1, 0, ANA), classic(2, BO))
+    assert records == (
+        record(6, 0, ANA, classic=True) + record(5, 0, ANA) + record(6, 1, BO, classic=True)
+    )
+    assert answers == [stored(2, 2, 0, 1, 1), stored(1, 1, crc_of_rows(ANA), 1)]
+
+
+def test_bad_row_is_held_too() -> None:
+    """It is judged when what stands before it is stored."""
+    desk = Desk()
+    orders = (classic_opening(1, 5), classic(1, ANA), classic(1, BAD), classic_end(1))
+    assert without_room(desk, *orders) == [held(1)]
+    records, answers = asked(desk)
+    assert records == record(5, 0, ANA, classic=True)
+    assert answers[0] == stored(1, 1, 0, 1)
+    assert refusal_of(answers[1])[:5] == (Code.FIELD, False, 1, 1, 3)
+    assert asked(desk) == (b"", [])
+
+
+# No room, and closing.
+
+
+def test_close_in_a_group_without_room() -> None:
+    """It is honoured: what came before it is refused or dropped, the rest is as it was."""
+    desk = Desk()
+    asked(desk, opening(1, 5), classic_opening(2, 6), opening(3, 7, 4, 99))
+    asked(desk, lines(1, 0, ANA), classic(2, ANA))
+    orders = (lines(1, 1, BO), classic(2, BO), close(1), close(2), close(3), lines(1, 2, EVE))
+    crc = crc_of_rows(ANA)
+    assert without_room(desk, *orders) == [
+        again(1, 1),
+        held(2),
+        closed(1, 1, crc),
+        closed(2, 1, 0),
+        closed(3, 4, 99),
+    ]
+    assert not desk.holds
+    assert asked(desk, lines(1, 1, BO), classic(2, BO), close(1), close(2), close(3)) == (b"", [])
+
+
+@pytest.mark.parametrize("last", [end(1, 1), lines(1, 1, BAD)])
+def test_close_behind_a_last_word_that_was_not_said(last: bytes) -> None:
+    """An END or a bad row that does not count has not ended the session: the CLOSE does."""
+    desk = Desk()
+    orders = (opening(1, 5), lines(1, 0, ANA), last, close(1))
+    assert without_room(desk, *orders) == [again(1, 0), closed(1, 0)]
+
+
+def test_close_of_a_session_that_was_refused() -> None:
+    """It is answered with where its agency stands, whether or not it has sent again."""
+    desk = Desk()
+    without_room(desk, opening(1, 5, 3, 7), lines(1, 3, ANA))
+    assert asked(desk, lines(1, 4, BO), close(1)) == (b"", [closed(1, 3, 7)])
+
+
+def test_close_drops_what_is_held() -> None:
+    """Also if there is room by then: nothing of it is stored, nor what came with the CLOSE."""
+    desk = Desk()
+    start = (classic_opening(1, 5), classic_opening(2, 6), classic(1, ANA), classic(2, ANA))
+    asked(desk, *start)
+    assert without_room(desk, classic(1, BO), classic(2, BO)) == [held(1), held(2)]
+    records, answers = asked(desk, classic(2, EVE), classic(1, EVE), classic_end(1), close(1))
+    assert records == record(6, 1, BO, classic=True) + record(6, 2, EVE, classic=True)
+    assert answers == [stored(2, 3, 0, 1, 1), closed(1, 1)]
+    assert not desk.holds
+
+
+def test_close_of_a_held_session_without_room() -> None:
+    """What was held for it is free at once; the others stay held."""
+    desk = Desk()
+    start = (classic_opening(1, 5), classic_opening(2, 6), classic(1, ANA), classic(2, BO))
+    without_room(desk, *start)
+    assert without_room(desk, close(1)) == [closed(1, 0)]
+    assert desk.held_bytes == len(classic(2, BO))
+
+
+@given(
+    st.lists(st.sampled_from([1, 2, 3]), max_size=12),
+    st.lists(st.integers(0, 12), max_size=4),
+)
+def test_groups_do_not_change_what_is_stored(sessions: list[int], cuts: list[int]) -> None:
+    """However the orders fall into groups, the same records come out, each answered once."""
+    following = {1: 0, 2: 0, 3: 0}
+    orders = []
+    for session in sessions:
+        orders.append(PipeReader().feed(lines(session, following[session], ANA))[0])
+        following[session] += 1
+    desk = Desk()
+    asked(desk, *(opening(each, 10 + each) for each in (1, 2, 3)))
+    together, answered, start = b"", [0, 0, 0, 0], 0
+    for cut in [*sorted(cuts), len(orders)]:
+        records, answers = desk.take(orders[start:cut], 0, TODAY)
+        together += records
+        for answer in PipeReader().feed(answers):
+            answered[answer.session] += answer.amount
+            rows = answered[answer.session]
+            assert answer == stored(
+                answer.session, rows, crc_of_rows(*[ANA] * rows), *[1] * answer.amount
+            )
+        start = max(start, cut)
+    found = [(each.agency - 10, each.first) for each in Records(together)]
+    assert [session for session, _ in found] == sessions
+    assert answered[1:] == list(following.values())

@@ -1,0 +1,132 @@
+"""What a writer child is ordered to do, in bytes, and what it has to store and to answer."""
+
+from __future__ import annotations
+
+from array import array
+from zlib import crc32
+
+from lottery.errors import Code
+from lottery.ledger.segment import Kind
+from lottery.ledger.segment import pack as pack_record
+from lottery.ledger.standing import Standing
+from lottery.writer.pipe import (
+    Answer,
+    Order,
+    PipeReader,
+    PipeRecord,
+    Refusal,
+    pack,
+    pack_closed,
+    pack_open,
+    pack_refusal,
+    pack_stored,
+)
+
+ANA = "Ana,Gil,1,2000-01-01,7"
+BO = "Bo,Paz,02,1999-12-31,0042"
+EVE = "Evë,Ñu,3,1900-01-01,0"
+BAD = "Bo,Paz,x,1999-12-31,0042"
+NONCE = bytes(range(32))
+
+
+# Orders.
+
+
+def opening(session: int, agency: int, next_index: int = 0, crc: int = 0) -> bytes:
+    """The order that begins a session of lottery/1."""
+    return pack_open(session, agency, Standing(next_index, crc))
+
+
+def classic_opening(session: int, agency: int, next_index: int = 0) -> bytes:
+    """The order that begins a session of the classic dialect."""
+    return pack_open(session, agency, Standing(next_index, classic=True))
+
+
+def lines(session: int, first: int, *rows: str) -> bytes:
+    """A batch of lottery/1."""
+    return pack(Order.ROWS, session, first, len(rows), _as_sent(rows))
+
+
+def classic(session: int, *rows: str) -> bytes:
+    """A batch of the classic dialect."""
+    return pack(Order.CLASSIC, session, body="".join(f"{row}," for row in rows).encode())
+
+
+def end(session: int, total: int, nonce: bytes = NONCE) -> bytes:
+    """An END of lottery/1."""
+    return pack(Order.END, session, total, 1, nonce)
+
+
+def classic_end(session: int) -> bytes:
+    """An END of the classic dialect."""
+    return pack(Order.END, session)
+
+
+def close(session: int) -> bytes:
+    """The order that closes a session."""
+    return pack(Order.CLOSE, session)
+
+
+# Records of the segment.
+
+
+def record(agency: int, first: int, *rows: str, flushed: int = 0, classic: bool = False) -> bytes:
+    """What a batch becomes."""
+    body = "".join(f"{agency},{row}\n" for row in rows).encode()
+    return pack_record(Kind.ROWS, agency, first, len(rows), body, flushed, classic)
+
+
+def end_record(
+    agency: int, total: int, nonce: bytes = NONCE, flushed: int = 0, classic: bool = False
+) -> bytes:
+    """What an END becomes."""
+    return pack_record(Kind.END, agency, total, 0, nonce, flushed, classic)
+
+
+# Answers.
+
+
+def crc_of_rows(*rows: str) -> int:
+    """The running CRC of an agency that has sent these."""
+    return crc32(_as_sent(rows))
+
+
+def stored(session: int, next_index: int, crc: int, *bets: int) -> PipeRecord:
+    """The answer to batches."""
+    return _one(pack_stored(session, next_index, crc, array("H", bets)))
+
+
+def ended(session: int, total: int) -> PipeRecord:
+    """The answer to an END."""
+    return PipeRecord(Answer.ENDED, session, total, 0, b"")
+
+
+def closed(session: int, next_index: int, crc: int = 0) -> PipeRecord:
+    """The answer to a CLOSE."""
+    return _one(pack_closed(session, next_index, crc))
+
+
+def again(session: int, expected: int) -> PipeRecord:
+    """What a session of lottery/1 is told when there is no room."""
+    sentence = "no room on the disk, send again"
+    refusal = Refusal(Code.STORAGE, True, expected, 0, 0, sentence, 0)
+    return _one(pack_refusal(session, refusal))
+
+
+def held(session: int) -> PipeRecord:
+    """What is told of a session of the classic dialect when there is no room."""
+    return PipeRecord(Answer.HELD, session, 0, 0, b"")
+
+
+def taken(place: int) -> PipeRecord:
+    """The last answer of a group."""
+    return PipeRecord(Answer.TAKEN, 0, place, 0, b"")
+
+
+def _as_sent(rows: tuple[str, ...]) -> bytes:
+    return "".join(f"{row}\n" for row in rows).encode()
+
+
+def _one(data: bytes) -> PipeRecord:
+    (answer,) = PipeReader().feed(data)
+    return answer
