@@ -121,7 +121,7 @@ CENTRAL: tuple[Setting, ...] = (
             ("LOTTERY_DRAWS",)),
     Setting("silence", seconds(zero=True), "cut off who is silent, 0 never", "seconds", "60",
             "silence", ("LOTTERY_SILENCE",)),
-    Setting("rejoin", seconds(zero=True), "wait for who was cut off, 0 not at all", "seconds",
+    Setting("rejoin", seconds(zero=True), "time to come back, 0 none", "seconds",
             "30", "rejoin", ("LOTTERY_REJOIN",)),
     Setting("deadline", seconds(zero=True), "draw at the latest, 0 never", "seconds", "0",
             "deadline", ("LOTTERY_DEADLINE",)),

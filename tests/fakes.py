@@ -7,6 +7,7 @@ segment when it is told to ``work``, just as a child would, only without a proce
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -20,7 +21,7 @@ from twisted.logger import LogEvent, Logger, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.ledger.segment import Segment
+from lottery.ledger.segment import NoRoom, Segment
 from lottery.ops.log import LEVELS, ActionLog
 from lottery.writer import ANSWERS_FD, ORDERS_FD
 from lottery.writer.child import CannotGoOn, Clerk, SegmentPlan
@@ -227,14 +228,45 @@ class FakeChild:
         return self.getPeer()
 
 
+class FakeDisk:
+    """A disk that can be full: nothing new finds room on it then, what is there stays.
+
+    :ivar room: whether there is room.
+    """
+
+    def __init__(self) -> None:
+        self.room = True
+
+    def fsync(self, fd: int) -> None:
+        """What ``os.fsync`` is while nobody pulls the plug: it is told of no room at the latest."""
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+class DiskSegment(Segment):
+    """A true segment on a fake disk."""
+
+    def __init__(self, disk: FakeDisk, path: str, draw: int, number: int, min_free: int) -> None:
+        self._disk = disk
+        if not disk.room:
+            raise NoRoom(errno.ENOSPC, "No space left on device", path)
+        super().__init__(path, draw, number, min_free)
+
+    def _write(self, data: bytes) -> None:
+        if not self._disk.room:
+            raise NoRoom(errno.ENOSPC, "No space left on device")
+        super()._write(data)
+
+
 class WorkingChild(FakeChild):
     """A fake child that does a writer's work, when it is told to: see ``work``.
 
     :ivar segment: the path of its segment.
     """
 
-    def start(self, today: date = TODAY) -> None:
+    def start(self, disk: FakeDisk, today: date = TODAY) -> None:
         """Make the segment, as a child does first of all."""
+        self._disk = disk
         path, draw, number, min_free, _parent = self.args[-5:]
         self.segment = Path(path)
         self._file: Segment | None = None
@@ -243,7 +275,7 @@ class WorkingChild(FakeChild):
         self.clerk = Clerk(plan, lambda: today, self._make)
 
     def _make(self, path: str, draw: int, number: int, min_free: int) -> Segment:
-        self._file = Segment(path, draw, number, min_free)
+        self._file = DiskSegment(self._disk, path, draw, number, min_free)
         return self._file
 
     def work(self) -> bool:
@@ -267,21 +299,35 @@ class WorkingChild(FakeChild):
                 self.answer(answers)
             return True
         if ORDERS_FD in self.closed:
-            self.clerk.end()
-            self._file = None  # closed
-            self.end(0)
+            try:
+                self.clerk.end()
+            except CannotGoOn as reason:
+                self.end(reason.status)
+            else:
+                self.end(0)
             return True
         return False
 
     def try_again(self) -> None:
-        """Try again what waits for room on the disk, as a child does now and then."""
-        if self.clerk.holds:
+        """Try again what waits for room on the disk, as a child does every half second."""
+        if not self.ended and not self.stopped and self.clerk.holds:
             self.answer(self.clerk.work(b""))
 
+    def vanish(self) -> None:
+        """Be killed when nobody is left who would hear of it: its parent is dead, too."""
+        if not self.ended:
+            self.ended = True
+            self._close_file()
+
     def _end(self, how: Exception) -> None:
-        if self._file is not None:
-            os.close(self._file._fd)  # as the end of a process does, which also frees the lock
+        self._close_file()
         super()._end(how)
+
+    def _close_file(self) -> None:
+        """Close the segment, as the end of a process does, which also frees the lock."""
+        if self._file is not None and self._file._fd >= 0:
+            os.close(self._file._fd)
+        self._file = None
 
 
 @implementer(IReactorProcess)
@@ -289,12 +335,14 @@ class FakeWriterReactor(Clock):
     """A clock that also starts fake children.
 
     :param real: whether the children do a writer's work when they are told to.
+    :ivar disk: where they write.
     :ivar children: all that were started, in order.
     :ivar refusal: what the next start raises; None: it succeeds.
     """
 
     def __init__(self, real: bool = False) -> None:
         super().__init__()
+        self.disk = FakeDisk()
         self.children: list[FakeChild] = []
         self.refusal: OSError | None = None
         self._kind = WorkingChild if real else FakeChild
@@ -323,7 +371,7 @@ class FakeWriterReactor(Clock):
         pid = 1001 + len(self.children)
         child = self._kind(pid, processProtocol, executable, args, env, fds)
         if isinstance(child, WorkingChild):
-            child.start()
+            child.start(self.disk)
         self.children.append(child)
         processProtocol.makeConnection(child)
         return child

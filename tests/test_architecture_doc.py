@@ -10,7 +10,7 @@ import pytest
 from pages import ROOT, page, section, table
 
 import lottery
-from lottery.central import connection, service, session
+from lottery.central import connection, draw, service
 from lottery.writer import ANSWERS_FD, ORDERS_FD, child, pipe, process
 from lottery.writer.pipe import Exit
 
@@ -38,7 +38,7 @@ def test_statuses_of_writers() -> None:
         ("after {:g} s they are killed", service.STOP_WRITERS_SECONDS),
         ("after {:g} s they are aborted", service.STOP_AGENCIES_SECONDS),
         ("but for at most {:g} s", connection.LINGER_SECONDS),
-        ("seconds ({:g} if that is 0)", session.DELIVERY_SECONDS),
+        ("`--silence` seconds, {:g} if that is 0, too", draw.DELIVERY_SECONDS),
     ],
 )
 def test_numbers(sentence: str, value: float) -> None:

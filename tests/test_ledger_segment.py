@@ -95,13 +95,9 @@ def path(tmp_path: Path) -> Path:
 def segment(path: Path) -> Iterator[Segment]:
     """A segment that has just been made."""
     made = Segment(str(path), 7, 2)
-    fd = os.dup(made._fd)
     yield made
-    os.close(fd)
-    try:
+    if made._fd >= 0:
         drop(made)
-    except OSError:
-        pass  # the test has closed it
 
 
 @pytest.mark.parametrize(("arguments", "header"), TABLE)
@@ -352,7 +348,7 @@ class Steps:
         for name in ("write", "ftruncate", "fdatasync", "close"):
             monkeypatch.setattr(os, name, self._noting(name, failing.get(name, 0)))
 
-    def _noting(self, name: str, code: int):  # noqa: ANN202
+    def _noting(self, name: str, code: int):
         true_call = getattr(os, name)
 
         def call(*arguments: object) -> object:

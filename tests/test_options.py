@@ -12,12 +12,12 @@ from lottery.settings import AGENCY, CENTRAL, central_settings, usage_rows
 from lottery.tap import Options
 
 OPTIONS = {
-    "listen", "agencies", "data-dir", "writers", "draws", "silence", "deadline",
-    "writer-timeout", "winning-number", "log-level", "config",
+    "listen", "agencies", "data-dir", "writers", "draws", "silence", "rejoin",
+    "deadline", "writer-timeout", "min-free", "winning-number", "log-level", "config",
 }  # fmt: skip
 AGENCY_OPTIONS = {
-    "id", "server", "output", "batch-size", "window", "retry-for", "skip-bad", "log-level",
-    "config",
+    "id", "server", "output", "batch-size", "window", "retry-for", "draw", "skip-bad",
+    "log-level", "config",
 }  # fmt: skip
 
 
@@ -64,12 +64,13 @@ def test_every_option() -> None:
     settings = parsed(
         "--listen", "tcp:1", "--listen=unix:/a b", "--agencies", "2", "--data-dir=d e",
         "--writers=3", "--draws=4", "--silence=5", "--deadline=6", "--writer-timeout=7.5",
-        "--winning-number=8", "--log-level=debug",
+        "--rejoin=1.5", "--min-free=9", "--winning-number=8", "--log-level=debug",
     ).settings  # fmt: skip
     assert settings.listen == ("tcp:1", "unix:/a b")
     assert (settings.agencies, settings.data_dir) == (2, Path("d e"))
     assert (settings.writers, settings.draws) == (3, 4)
     assert (settings.silence, settings.deadline, settings.writer_timeout) == (5.0, 6.0, 7.5)
+    assert (settings.rejoin, settings.min_free) == (1.5, 9)
     assert (settings.winning_number, settings.log_level) == (8, "DEBUG")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from threading import Thread
-from typing import cast
+from typing import NamedTuple, cast
 
 import pytest
 from fakes import TODAY
@@ -280,47 +280,45 @@ def test_segment_that_cannot_be_made_later() -> None:
 
 
 class Agency:
-    """An agency that sends what it has, and does as it is told.
+    """An agency that sends what it has, and does as it is told, together with its central.
 
-    :ivar queue: what it has said, and what its writer has not read yet.
+    :ivar number: of the agency; its session has the last digit.
+    :ivar rows: all that it has.
+    :ivar acknowledged: how many rows it was told are stored.
+    :ivar has_left: whether its central has closed its session.
+    :ivar has_ended: whether it was told that its END is stored.
+    :ivar closed_at: how many of its rows were stored when its session was closed.
     """
 
-    def __init__(self, session: int, is_classic: bool, sizes: list[int], window: int) -> None:
+    def __init__(self, session: int, is_classic: bool, sizes: list[int]) -> None:
         self.session = session
         self.number = 100 + session
         self.is_classic = is_classic
-        self.batches = [[f"A,B,{session},2000-01-01,{n % 10000}"] * n for n in sizes]
-        self.rows = [row for batch in self.batches for row in batch]
-        self._window = window
+        names = iter(range(100))
+        self._batches = [[f"A,B,{next(names)},2000-01-01,7" for _ in range(n)] for n in sizes]
+        self.rows = [row for batch in self._batches for row in batch]
         self._sent = 0  # batches; one more is the END
-        self.acknowledged = 0  # rows
-        self.answered = 0  # batches
-        self.has_ended = self.waits = self.has_left = False
+        self._answered = 0  # batches
+        self._waits = False
+        self.acknowledged = 0
+        self.has_ended = self.has_left = False
         self.closed_at: int | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether its writer has said the last word on it."""
-        return self.has_ended or self.closed_at is not None
 
     def opening(self) -> bytes:
         start = classic_opening if self.is_classic else opening
         return start(self.session, self.number)
 
     def says(self) -> bytes:
-        """Its next order, if it has any and its window lets it."""
-        if self.has_left or self._sent > len(self.batches):
-            return b""
-        if self._sent - self.answered >= self._window:
+        """Its next order, if it has one."""
+        if self.has_left or self._sent > len(self._batches):
             return b""
         at, self._sent = self._sent, self._sent + 1
-        first = sum(map(len, self.batches[:at]))
-        if at == len(self.batches):
+        first = sum(map(len, self._batches[:at]))
+        if at == len(self._batches):
             return classic_end(self.session) if self.is_classic else end(self.session, first)
-        batch = self.batches[at]
         if self.is_classic:
-            return classic(self.session, *batch)
-        return lines(self.session, first, *batch)
+            return classic(self.session, *self._batches[at])
+        return lines(self.session, first, *self._batches[at])
 
     def leaves(self) -> bytes:
         """What its central says when its connection is gone."""
@@ -330,25 +328,26 @@ class Agency:
         return close(self.session)
 
     def hears(self, answer: PipeRecord) -> None:
-        """Take an answer, be it late."""
-        assert not self.is_over
+        """Take an answer."""
+        assert not self.has_ended
+        assert self.closed_at is None
         match answer.kind:
             case Answer.STORED:
                 _, bets = stored_of(answer)
-                sent = [len(batch) for batch in self.batches[self.answered :]]
+                sent = [len(batch) for batch in self._batches[self._answered :]]
                 assert list(bets) == sent[: len(bets)]
-                self.answered += len(bets)
+                self._answered += len(bets)
                 self.acknowledged += sum(bets)
                 assert answer.place == self.acknowledged
-                self.waits = False
+                self._waits = False
             case Answer.REFUSED:
                 assert not self.is_classic
                 assert answer == again(self.session, self.acknowledged)
-                self._sent = self.answered
+                self._sent = self._answered
             case Answer.HELD:
                 assert self.is_classic
-                assert not self.waits
-                self.waits = True
+                assert not self._waits
+                self._waits = True
             case Answer.ENDED:
                 assert answer.place == len(self.rows) == self.acknowledged
                 self.has_ended = True
@@ -358,28 +357,39 @@ class Agency:
                 self.closed_at = answer.place
 
 
-SIZES = st.lists(st.integers(1, 4), max_size=5)
-CLASSIC_SIZES = st.lists(st.integers(0, 4), max_size=5)
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("say"), st.integers(0, 3)),
-        st.tuples(st.just("leave"), st.integers(0, 3)),
-        st.tuples(st.just("work"), st.integers(0, 200)),
-        st.tuples(st.just("hear"), st.integers(1, 4)),
-        st.tuples(st.just("room"), st.booleans()),
+class Round(NamedTuple):
+    """One turn of all: agencies say something, the writer works, and some answers are heard.
+
+    ``said`` has how many orders each agency says at most, ``leaves`` who leaves behind that
+    (4 and more: nobody), ``unread`` how many bytes of orders do not arrive yet, ``unheard``
+    how many answers do not.
+    """
+
+    said: tuple[int, int, int, int]
+    leaves: int
+    room: bool
+    unread: int
+    unheard: int
+
+
+ROUNDS = st.lists(
+    st.builds(
+        Round,
+        said=st.tuples(*[st.integers(0, 3)] * 4),
+        leaves=st.integers(0, 15),
+        room=st.booleans(),
+        unread=st.one_of(st.just(0), st.integers(0, 100)),
+        unheard=st.one_of(st.just(0), st.integers(0, 4)),
     ),
-    max_size=60,
+    max_size=12,
 )
+SIZES = st.lists(st.integers(1, 3), min_size=1, max_size=6)
+CLASSIC_SIZES = st.lists(st.integers(0, 3), min_size=1, max_size=6)
 
 
-@given(
-    st.tuples(SIZES, SIZES, CLASSIC_SIZES, CLASSIC_SIZES),
-    st.integers(1, 4),
-    STEPS,
-    st.booleans(),
-)
+@given(st.tuples(SIZES, SIZES, CLASSIC_SIZES, CLASSIC_SIZES), st.booleans(), ROUNDS)
 def test_what_is_stored_is_what_was_sent(
-    sizes: tuple[list[int], ...], window: int, steps: list[tuple[str, int]], room: bool
+    sizes: tuple[list[int], ...], room: bool, rounds: list[Round]
 ) -> None:
     """However orders fall into groups, whatever has room, and however late answers are heard.
 
@@ -389,34 +399,33 @@ def test_what_is_stored_is_what_was_sent(
     """
     paper = Paper(room)
     clerk = clerk_with(paper)
-    agencies = [Agency(each, each > 1, sizes[each], window) for each in range(4)]
+    agencies = [Agency(each, each > 1, sizes[each]) for each in range(4)]
     orders = b"".join(each.opening() for each in agencies)
-    given_orders, taken_before = 0, 0
+    read = taken_before = 0
     unheard: list[PipeRecord] = []
 
     def rows_on_disk(agency: Agency) -> list[str]:
-        prefix = f"{agency.number},"
-        found = []
+        rows: list[str] = []
         content = paper.written[: paper.flushed]
         for each in Records(content):
             if each.agency == agency.number and each.kind == Kind.ROWS:
-                assert each.first == len(found)
+                assert each.first == len(rows)
+                assert each.classic == agency.is_classic
                 text = content[each.offset : each.offset + each.length].decode()
-                found += [line.removeprefix(prefix) for line in text.splitlines()]
-        return found
+                rows += [line.removeprefix(f"{agency.number},") for line in text.splitlines()]
+        assert rows == agency.rows[: len(rows)]
+        return rows
 
-    def work(size: int) -> None:
-        nonlocal orders, given_orders, taken_before
-        given_orders += min(size, len(orders))
-        *answers, last = said(clerk, orders[:size])
-        orders = orders[size:]
+    def work(data: bytes) -> None:
+        nonlocal read, taken_before
+        read += len(data)
+        *answers, last = said(clerk, data)
         assert last.kind == Answer.TAKEN
-        assert taken_before <= last.place <= given_orders
+        assert taken_before <= last.place <= read
         taken_before = last.place
         for answer in answers:
             agency = agencies[answer.session]
             on_disk = rows_on_disk(agency)
-            assert on_disk == agency.rows[: len(on_disk)]
             if answer.kind != Answer.HELD:
                 assert answer.place == len(on_disk)
             if answer.kind in (Answer.STORED, Answer.CLOSED):
@@ -424,31 +433,26 @@ def test_what_is_stored_is_what_was_sent(
                 assert crc_of(answer) == crc
         unheard.extend(answers)
 
-    for name, number in steps:
-        if name == "say":
-            orders += agencies[number].says()
-        elif name == "leave":
-            orders += agencies[number].leaves()
-        elif name == "work":
-            work(number)
-        elif name == "room":
-            paper.room = bool(number)
-        else:
-            for answer in unheard[:number]:
-                agencies[answer.session].hears(answer)
-            del unheard[:number]
-    paper.room = True
-    while True:
-        orders += b"".join(each.says() for each in agencies)
-        if not (orders or unheard or clerk.holds):
-            break
-        work(len(orders))
-        for answer in unheard:
+    # At the end there is room, and all that is said is read and heard.
+    for each in rounds + [Round((9, 9, 9, 9), 4, True, 0, 0)] * 4:
+        for agency, most in zip(agencies, each.said, strict=True):
+            orders += b"".join(agency.says() for _ in range(most))
+        if each.leaves < len(agencies):
+            orders += agencies[each.leaves].leaves()
+        paper.room = each.room
+        cut = max(0, len(orders) - each.unread)
+        work(orders[:cut])
+        orders = orders[cut:]
+        heard = max(0, len(unheard) - each.unheard)
+        for answer in unheard[:heard]:
             agencies[answer.session].hears(answer)
-        unheard.clear()
-    assert taken_before == given_orders
+        del unheard[:heard]
+    assert not orders
+    assert not unheard
+    assert not clerk.holds
+    assert taken_before == read
     for agency in agencies:
-        assert agency.is_over
+        assert agency.has_ended or agency.closed_at is not None
         assert agency.has_ended or agency.has_left
         assert len(rows_on_disk(agency)) == agency.acknowledged
     ends = [each.agency for each in Records(paper.written) if each.kind == Kind.END]

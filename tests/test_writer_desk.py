@@ -388,12 +388,13 @@ def test_what_needs_no_room_is_answered() -> None:
 
 
 def test_sessions_of_a_group_without_room_live_on() -> None:
-    """An opening in it holds; who ended before it stays ended."""
+    """An opening in it holds; who ended or was closed before it is gone."""
     desk = Desk()
-    asked(desk, opening(1, 5), end(1, 0))
+    asked(desk, opening(1, 5), end(1, 0), opening(4, 8), close(4))
     orders = (opening(2, 6), opening(3, 7), lines(1, 0, ANA), lines(2, 0, ANA))
     assert without_room(desk, *orders) == [again(2, 0)]
-    records, answers = asked(desk, lines(1, 0, ANA), lines(3, 0, BO))
+    orders = (lines(1, 0, ANA), lines(3, 0, BO), lines(4, 0, ANA), close(1), close(4))
+    records, answers = asked(desk, *orders)
     assert records == record(7, 0, BO)
     assert answers == [stored(3, 1, crc_of_rows(BO), 1)]
 
@@ -494,14 +495,22 @@ def test_close_of_a_session_that_was_refused() -> None:
 
 
 def test_close_drops_what_is_held() -> None:
-    """Also if there is room by then: nothing of it is stored, nor what came with the CLOSE."""
+    """Also if there is room by then: nothing of it is stored, nor what came with the CLOSE.
+
+    Of a session that is not held, what comes with its CLOSE is stored as ever.
+    """
     desk = Desk()
     start = (classic_opening(1, 5), classic_opening(2, 6), classic(1, ANA), classic(2, ANA))
     asked(desk, *start)
     assert without_room(desk, classic(1, BO), classic(2, BO)) == [held(1), held(2)]
-    records, answers = asked(desk, classic(2, EVE), classic(1, EVE), classic_end(1), close(1))
-    assert records == record(6, 1, BO, classic=True) + record(6, 2, EVE, classic=True)
-    assert answers == [stored(2, 3, 0, 1, 1), closed(1, 1)]
+    closing = (classic(1, EVE), classic_end(1), close(1))
+    other = (classic_opening(3, 7), classic(3, ANA), close(3))
+    records, answers = asked(desk, classic(2, EVE), *closing, *other)
+    assert records == b"".join(
+        record(agency, first, row, classic=True)
+        for agency, first, row in [(6, 1, BO), (6, 2, EVE), (7, 0, ANA)]
+    )
+    assert answers == [stored(2, 3, 0, 1, 1), stored(3, 1, 0, 1), closed(1, 1), closed(3, 1)]
     assert not desk.holds
 
 

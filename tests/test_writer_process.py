@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,22 @@ from fakes import FakeChild, FakeWriterReactor, MemoryLog
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.interfaces import IProcessProtocol
-from writer_rig import REFUSAL, Notes, ended, refused, stored
+from writer_rig import (
+    AGAIN,
+    CRC,
+    REFUSAL,
+    Notes,
+    again,
+    closed,
+    ended,
+    held,
+    refused,
+    stored,
+)
 from zope.interface.verify import verifyObject
 
 import lottery.writer.process as process_module
+from lottery.ledger.standing import Standing
 from lottery.writer.pipe import Order, PipeRecord
 from lottery.writer.process import BUDGET_BYTES, Writer, WriterEnd
 from lottery.writer.seat import Seat
@@ -21,7 +32,7 @@ from lottery.writer.seat import Seat
 SEGMENT = Path("draws/000001/segment-0001.log")
 TIMEOUT = 30
 HEAD = 19
-OPENING = 23
+OPENING = 28
 
 
 class Rig:
@@ -40,7 +51,7 @@ class Rig:
     def sit(self, agency: int = 5) -> tuple[Seat, Notes]:
         """A new seat and its session."""
         client = Notes()
-        return self.writer.seat(client, agency, 0), client
+        return self.writer.seat(client, agency, Standing()), client
 
     def take_all(self) -> None:
         """Let the child have dealt with all orders so far."""
@@ -86,6 +97,9 @@ def test_seats_have_numbers_of_their_own(rig: Rig) -> None:
     first, _ = rig.sit(5)
     rig.sit(6)
     first.leave()
+    assert rig.writer.sessions == 2
+    rig.child.answer(closed(1, 0))
+    assert rig.writer.sessions == 1
     rig.sit(5)
     assert rig.writer.sessions == 2
     assert [order.session for order in rig.child.orders() if order.kind == Order.OPEN] == [1, 2, 3]
@@ -113,16 +127,6 @@ def test_answers_in_pieces(rig: Rig) -> None:
     assert client.heard == [("stored", 65535, 65535)]
 
 
-@pytest.mark.parametrize("order", ["little", "big"])
-def test_sizes_are_big_endian(rig: Rig, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
-    """They are turned around where the machine has them the other way."""
-    monkeypatch.setattr(process_module, "byteorder", order)
-    _, client = rig.sit()
-    rig.child.answer(stored(1, 2, 258, 2))
-    sizes = array("H", [258, 2] if order == "little" else [0x0201, 0x0200])
-    assert client.heard == [("stored", 2, *sizes)]
-
-
 def test_refusal_ends_the_seat(rig: Rig) -> None:
     """The session hears why; then nothing more of this writer, not even its end."""
     seat, client = rig.sit()
@@ -147,13 +151,50 @@ def test_end_ends_the_seat(rig: Rig) -> None:
     assert client.heard == [("ended", 7)]
 
 
-def test_who_has_left_hears_nothing(rig: Rig) -> None:
-    """An answer that was on its way goes nowhere."""
+def test_a_refusal_that_may_come_again_keeps_the_seat(rig: Rig) -> None:
+    """The session hears it, and is told of what it sends then."""
+    seat, client = rig.sit()
+    seat.rows(0, 3, b"")
+    rig.child.answer(again(1) + stored(1, 3, 3))
+    assert client.heard == [("refused", AGAIN), ("stored", 3, 3)]
+    assert rig.writer.sessions == 1
+
+
+def test_a_batch_is_held(rig: Rig) -> None:
+    """The session hears that its batch waits for room; it is still in hand."""
+    seat, client = rig.sit()
+    seat.classic(b"")
+    rig.child.answer(held(1))
+    assert client.heard == [("held",)]
+    assert seat.in_hand == 1
+
+
+def test_who_has_left_hears_what_became_of_it(rig: Rig) -> None:
+    """Until the CLOSE is answered; then no answer reaches it, and its seat is free."""
     seat, client = rig.sit()
     seat.classic(b"")
     seat.leave()
-    rig.child.answer(stored(1, 1, 1) + refused(1) + ended(1, 1))
-    assert client.heard == []
+    rig.child.answer(stored(1, 1, 1))
+    assert client.heard == [("stored", 1, 1)]
+    assert rig.writer.sessions == 1
+    rig.child.answer(closed(1, 1) + stored(1, 2, 1) + refused(1) + again(1) + held(1) + ended(1, 1))
+    assert client.heard == [("stored", 1, 1)]
+    assert rig.writer.sessions == 0
+    assert seat.standing == Standing(1, CRC)
+
+
+def test_who_has_left_may_be_refused_or_end(rig: Rig) -> None:
+    """Its last order settles it, and the CLOSE behind it is answered by nothing."""
+    for words, heard in ((ended, ("ended", 0)), (refused, ("refused", REFUSAL))):
+        seat, client = rig.sit()
+        settled: list[int] = []
+        seat.when_settled(lambda seat=seat, settled=settled: settled.append(seat.number))
+        seat.end(0, b"")
+        seat.leave()
+        rig.child.answer(words(seat.number, *([0] if words is ended else [])))
+        assert client.heard == [heard]
+        assert settled == [seat.number]
+    assert rig.writer.sessions == 0
 
 
 # The budget and the line.
@@ -427,8 +468,8 @@ def test_signal_is_explained(rig: Rig, signal: int) -> None:
     assert rig.ends == [WriterEnd(1001, SEGMENT, -signal)]
 
 
-def test_lost_once_for_each_seat_that_is_taken_and_no_other(rig: Rig) -> None:
-    """Who has left, was refused or has ended does not care how the writer ended."""
+def test_lost_once_for_each_seat_that_is_not_settled_and_no_other(rig: Rig) -> None:
+    """Who was refused or has ended does not care how the writer ended; who has left does."""
     seats = [rig.sit() for _ in range(6)]
     seats[0][0].leave()
     rig.child.answer(refused(2) + ended(3, 0))
@@ -436,8 +477,38 @@ def test_lost_once_for_each_seat_that_is_taken_and_no_other(rig: Rig) -> None:
         seat.wait()
     rig.child.die()
     lost = ("lost", "its writer was ended by signal 9")
-    assert [client.heard.count(lost) for _, client in seats] == [0, 0, 0, 1, 1, 1]
+    assert [client.heard.count(lost) for _, client in seats] == [1, 0, 0, 1, 1, 1]
+    assert rig.writer.sessions == 4
+
+
+def test_settle(rig: Rig) -> None:
+    """Once its segment was looked at, all seats that are left are settled, as was found."""
+    one, _ = rig.sit(1)
+    two, _ = rig.sit(2)
+    rig.child.answer(stored(2, 5, 5))
+    one.leave()
+    settled: list[int] = []
+    for seat in (one, two):
+        seat.when_settled(lambda agency=seat.agency: settled.append(agency))
+    rig.child.die()
+    assert settled == []
+    rig.writer.settle({1: Standing(7, 8)})
+    assert sorted(settled) == [1, 2]
+    assert one.standing == Standing(7, 8)
+    assert two.standing == Standing(5, CRC)
     assert rig.writer.sessions == 0
+
+
+def test_settling_may_give_up_seats(rig: Rig) -> None:
+    """Whoever hears that a seat is settled may leave another one at the same writer."""
+    one, _ = rig.sit()
+    two, _ = rig.sit()
+    settled: list[int] = []
+    for seat, other in ((one, two), (two, one)):
+        seat.when_settled(lambda other=other: (other.leave(), settled.append(other.number)))
+    rig.child.die()
+    rig.writer.settle({})
+    assert sorted(settled) == [1, 2]
 
 
 def test_sessions_may_leave_while_they_are_told(rig: Rig) -> None:
@@ -477,9 +548,10 @@ def test_close(rig: Rig) -> None:
     assert rig.child.signals == []
     rig.child.answer(stored(2, 1, 1))
     rig.child.end()
-    assert client.heard == []
+    lost = ("lost", "its writer ended with status 0 (done)")  # and has not answered its CLOSE
+    assert client.heard == [lost]
     assert other.in_hand == -1
-    assert heard.heard[0] == ("stored", 1, 1)
+    assert heard.heard == [("stored", 1, 1), lost]
     assert rig.ends == [WriterEnd(1001, SEGMENT, 0)]
 
 

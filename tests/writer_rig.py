@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 
 from lottery.errors import Code
-from lottery.writer.pipe import Answer, Refusal, pack, pack_refusal
+from lottery.writer.pipe import Answer, Refusal, pack, pack_closed, pack_refusal, pack_stored
 
 REFUSAL = Refusal(Code.SEQ, False, 7, 0, 0, "bet 7 is next", 3)
+AGAIN = Refusal(Code.STORAGE, True, 7, 0, 0, "no room on the disk, send again", 0)
+CRC = 0x1A2B3C4D
 
 
 class Notes:
@@ -27,6 +30,9 @@ class Notes:
     def refused(self, refusal: Refusal) -> None:
         self.heard.append(("refused", refusal))
 
+    def held(self) -> None:
+        self.heard.append(("held",))
+
     def ended(self, total: int) -> None:
         self.heard.append(("ended", total))
 
@@ -38,17 +44,31 @@ class Notes:
         self.when_resumed()
 
 
-def stored(session: int, next_index: int, *bets: int) -> bytes:
+def stored(session: int, next_index: int, *bets: int, crc: int = CRC) -> bytes:
     """The answer to batches."""
-    body = b"".join(each.to_bytes(2, "big") for each in bets)
-    return pack(Answer.STORED, session, next_index, len(bets), body)
+    return pack_stored(session, next_index, crc, array("H", bets))
 
 
 def refused(session: int) -> bytes:
-    """An answer that refuses."""
+    """An answer that refuses for good."""
     return pack_refusal(session, REFUSAL)
+
+
+def again(session: int) -> bytes:
+    """An answer that refuses until there is room."""
+    return pack_refusal(session, AGAIN)
+
+
+def held(session: int) -> bytes:
+    """The answer that says: a classic session's batch waits for room."""
+    return pack(Answer.HELD, session)
 
 
 def ended(session: int, total: int) -> bytes:
     """The answer to an END."""
     return pack(Answer.ENDED, session, total)
+
+
+def closed(session: int, next_index: int, crc: int = CRC) -> bytes:
+    """The answer to a CLOSE."""
+    return pack_closed(session, next_index, crc)

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
+#: Less time than this is none: clocks round.
+LEAST_SECONDS = 0.001
 #: For all of an attempt, from the name of the host to the connection.
 CONNECT_TIMEOUT_SECONDS = 30
 WELCOME_TIMEOUT_SECONDS = 30
@@ -79,7 +81,7 @@ class Outage:
         The last attempt is made when the time is up.
         """
         left = self._left_seconds - (self._seconds() - self._since)
-        return min(self._delays.next_delay_seconds(), left) if left > 0 else None
+        return min(self._delays.next_delay_seconds(), left) if left >= LEAST_SECONDS else None
 
     def stop(self) -> None:
         """Note that the central has been found."""

@@ -3,11 +3,14 @@
 ``differences``  what is not as it should be, and its place
 ``files``        a draw's directory and its files, read with caution
 ``rows``         the strict check of every row
+``layout``       a segment to the byte
 ``segments``     the records of a segment, one after the other
 ``tails``        whether the bytes behind the last record may be the beginning of one
 ``holdings``     what the segments hold of each agency
 ``record``       ``draw.json``, line by line
+``states``       what the record says in each state, and which files stand beside it
 ``copies``       ``bets.csv`` and ``winners.csv``, held against what they are made of
+``findings``     what was found of a draw
 ``draw``         one draw: which check comes when
 ``data``         all draws of a data directory
 ``report``       the tables that people read

@@ -42,9 +42,7 @@ def listing(path: Path) -> tuple[Entry, ...]:
                     # Gone since, or a link to nowhere: opening it will tell.
                     found.append(Entry(entry.name, 0, 0, 0))
                 else:
-                    found.append(
-                        Entry(entry.name, about.st_ino, about.st_size, about.st_mtime_ns)
-                    )
+                    found.append(Entry(entry.name, about.st_ino, about.st_size, about.st_mtime_ns))
     except OSError as error:
         raise Differs("", f"the directory cannot be read, {reason_of(error)}") from error
     return tuple(sorted(found))

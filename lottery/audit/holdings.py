@@ -123,7 +123,9 @@ class Holdings:
             # What came while we read may be only half seen.
             if end is not None and (end.total < mine.bets or (end.sure and end.total > mine.bets)):
                 bets = f"{end.total} bets, {mine.bets} are in the segments"
-                raise Differs(end.segment, f"agency {mine.agency} ends here with {bets}", byte=end.at)
+                raise Differs(
+                    end.segment, f"agency {mine.agency} ends here with {bets}", byte=end.at
+                )
         for segment, tail in tails:
             self._check_tail(segment, tail)
 

@@ -30,7 +30,7 @@ Kind = Callable[[str], T]
 
 
 class Part(NamedTuple):
-    """An agency's part in the draw; ``line`` is where it begins."""
+    """An agency's part in the draw; ``line`` is where it begins, ``size`` the member "bytes"."""
 
     agency: int
     classic: bool
@@ -39,7 +39,7 @@ class Part(NamedTuple):
     bets: int
     crc32: int
     nonce: bytes
-    bytes: int | None
+    size: int | None
     sha256: str | None
     winners: int | None
     received: bool | None
@@ -51,11 +51,11 @@ class Part(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """Size and digest of a file; ``bets`` is None for a segment, ``line`` where it begins."""
+    """What is said of a file, from ``line`` on; ``size`` in bytes, ``bets`` None for a segment."""
 
     name: str
     bets: int | None
-    bytes: int
+    size: int
     sha256: str
     line: int
 
@@ -187,8 +187,10 @@ class _Lines:
         """Take the last line."""
         self.literal("}")
         if not self._rest_is_empty():
-            what = "it goes on behind its end" if self._number <= len(self._lines) else (
-                "a line feed should be behind its last line"
+            what = (
+                "it goes on behind its end"
+                if self._number <= len(self._lines)
+                else ("a line feed should be behind its last line")
             )
             raise self.differs(what)
 
@@ -272,7 +274,9 @@ def _text(text: str) -> str:
         value = json.loads(text) if text.startswith('"') else None
     except ValueError:
         value = None
-    if not isinstance(value, str) or json.dumps(value, ensure_ascii=False) != text:
+    # What UTF-8 does not know has to be escaped, and only that and what JSON asks for.
+    written = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    if not isinstance(value, str) or written != text:
         raise ValueError("a text as JSON has it, with no more escapes than needed")
     return value
 

@@ -17,9 +17,10 @@ SHORTEST_ROW_BYTES: Final = 19
 
 _COMMON_NAME: Final = "[A-Za-zÀ-ÖØ-öø-ɏ'][A-Za-zÀ-ÖØ-öø-ɏ'. -]{0,63}+"
 _COMMON_DATE: Final = (
+    "(?:(?:19(?:0[48]|[2468][048]|[13579][26])|20(?:0[048]|1[26]))-02-29|"
     "(?:19[0-9][0-9]|20[01][0-9])-"
     "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
-    "|(?:0[13578]|1[02])-31)"
+    "|(?:0[13578]|1[02])-31))"
 )
 _COMMON_ROWS: Final = re.compile(
     f"(?:[0-9]++,{_COMMON_NAME},{_COMMON_NAME},[0-9]{{1,15}}+,{_COMMON_DATE},[0-9]{{1,4}}+\n)++"
@@ -103,7 +104,7 @@ def fault_of_row(line: bytes, agency: int, today: date) -> str:
 
 def number_of(row: bytes) -> int:
     """Give the number of a row that was found in order; ``0042`` is 42."""
-    return int(row.rstrip(b"\n").split(b",")[5])
+    return int(row.rpartition(b",")[2])
 
 
 def _name_fault(name: str) -> str:

@@ -55,11 +55,14 @@ class Segment:
         beginning of another one.
     """
 
-    def __init__(self, file: AuditedFile, draw: int, number: int, today: date) -> None:
+    def __init__(
+        self, file: AuditedFile, draw: int, number: int, today: date, *, sealed: bool
+    ) -> None:
         """Do nothing yet.
 
         :param number: of the segment.
         :param today: the day (UTC) that no birthdate may be after.
+        :param sealed: whether it has been flushed as a whole, so that a crash does it no harm.
         """
         self.closed = False
         self.sha256 = ""
@@ -68,6 +71,7 @@ class Segment:
         self._draw = draw
         self._number = number
         self._today = today
+        self._sealed = sealed
         self._at = 0
         self._flushed = 0
 
@@ -106,8 +110,8 @@ class Segment:
         at, body = self._at, begin + HEADER_BYTES
         if body > len(data):
             return None
-        magic, kind, dialect, zero, agency, first, bets, length, flushed, crc = (
-            HEADER.unpack_from(data, begin)
+        magic, kind, dialect, zero, agency, first, bets, length, flushed, crc = HEADER.unpack_from(
+            data, begin
         )
         if magic != MAGIC:
             raise self._differs("no record begins here, where one should", cut=True)
@@ -155,14 +159,18 @@ class Segment:
         place = Place(self._at, self._draw, self._number, self._flushed)
         tail = impossible(rest, place, self._today)
         if isinstance(tail, str):
-            raise self._differs(f"no record begins like the {len(rest)} bytes here, {tail}", cut=True)
+            raise self._differs(
+                f"no record begins like the {len(rest)} bytes here, {tail}", cut=True
+            )
         return tail
 
     def _differs(self, what: str, *, cut: bool = False, at: int | None = None) -> Differs:
         """:param cut: whether a power cut may leave that, too."""
-        if cut and self._ends_in_nuls():
-            what += "; the NUL bytes at the end are what a power cut leaves, and the next start"
-            what += " of a central salvages that"
+        if cut and not self._sealed and self._ends_in_nuls():
+            what += (
+                "; a power cut leaves NUL bytes as at the end of this file, "
+                "and a central salvages that when it starts"
+            )
         return Differs(self._file.name, what, byte=self._at if at is None else at)
 
     def _ends_in_nuls(self) -> bool:

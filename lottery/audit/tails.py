@@ -12,8 +12,18 @@ from struct import pack
 from typing import NamedTuple
 from zlib import crc32
 
-from lottery.audit.layout import BODY_LIMIT, CLOSE, END, HEAD, HEADER_BYTES, MAGIC, NONCE_BYTES, ROWS
+from lottery.audit.layout import (
+    BODY_LIMIT,
+    CLOSE,
+    END,
+    HEAD,
+    HEADER_BYTES,
+    MAGIC,
+    NONCE_BYTES,
+    ROWS,
+)
 from lottery.audit.rows import SHORTEST_ROW_BYTES, fault_of_row
+
 
 class Place(NamedTuple):
     """Where in a segment the bytes stand; ``flushed`` is what the record before them says."""

@@ -154,6 +154,7 @@ class Conclusion:
         if self._is_stopped():
             raise Interrupted
         await self._publish()
+        self._log("delivered", "success", draw=self.number, agencies=len(self._received))
 
     async def _deliver(self, place: Place, winners: Winners) -> None:
         """Tell an agency its winners; one that is away may come back for them."""
@@ -162,7 +163,7 @@ class Conclusion:
         for _ in range(MOST_TELLINGS):
             if place.session is None:
                 why_not = "the agency is away"
-                if place.dialect == classic.DIALECT or left <= 0:
+                if place.dialect == classic.DIALECT or left <= 0 or self._is_stopped():
                     break
                 since = self._clock.seconds()
                 if not await place.comes_back(left):

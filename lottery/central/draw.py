@@ -24,6 +24,10 @@ from lottery.wire.messages import DrawState, Hello, Welcome
 from lottery.writer.pool import WriterPool
 from lottery.writer.seat import Seat
 
+#: How long an agency may stand still while it is told its winners, if it may be away or
+#: silent for ever otherwise: a draw has to end.
+DELIVERY_SECONDS = 30.0
+
 T = TypeVar("T")
 
 
@@ -39,6 +43,11 @@ class DrawTerms:
     silence: float
     rejoin: float
     deadline: float
+
+    @property
+    def delivery(self) -> float:
+        """How long an agency may stand still while it is told its winners."""
+        return self.rejoin or self.silence or DELIVERY_SECONDS
 
     def welcome(self, draw: int, state: DrawState, standing: Standing) -> Welcome:
         """Say where an agency has to go on."""
@@ -135,7 +144,7 @@ class Draw:
 
     def _check_told(self, hello: Hello, place: Place | None) -> None:
         """Hold against what is stored what the agency was told is stored."""
-        stored = place.standing.next_index if place is not None else 0
+        stored = place.stored if place is not None else 0
         if hello.acknowledged <= stored:
             return
         sentence = (

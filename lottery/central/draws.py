@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
+
+from twisted.internet.interfaces import IReactorTime
 
 from lottery.central.conclusion import Conclusion
-from lottery.central.draw import Draw
-from lottery.central.place import Participant
+from lottery.central.draw import Draw, DrawTerms
+from lottery.central.place import Participant, Place
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
+from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.record import AgencyPart, DrawRecord
+from lottery.ledger.standing import Standing
+from lottery.ops.log import ActionLog
 from lottery.wire import classic
 from lottery.wire.messages import OPEN_DRAW, Hello
+from lottery.writer.disk import DiskWork
 from lottery.writer.seat import Seat
 
 
@@ -20,13 +27,21 @@ class Draws:
     :ivar unreceived: by agency, the latest draw whose winners it has not acknowledged.
     """
 
-    def __init__(self, former: Callable[[int], Conclusion | None]) -> None:
-        """:param former: gives a draw of the past by its number, if there was one; raises
-        :class:`DamagedLedger` or :class:`OSError` if its record cannot be read.
-        """
+    def __init__(
+        self,
+        data: DataDirectory,
+        clock: IReactorTime,
+        terms: DrawTerms,
+        disk: DiskWork,
+        log: ActionLog,
+    ) -> None:
         self.open: Draw | None = None
         self.unreceived: dict[int, int] = {}
-        self._former = former
+        self._data = data
+        self._clock = clock
+        self._terms = terms
+        self._disk = disk
+        self._log = log
         self._concluding: dict[int, Conclusion] = {}
 
     @property
@@ -44,6 +59,24 @@ class Draws:
     def concluded(self, conclusion: Conclusion) -> None:
         """Note that a draw is at its end."""
         del self._concluding[conclusion.number]
+
+    def conclusion(
+        self, directory: DrawDirectory, record: DrawRecord, places: Iterable[Place] | None = None
+    ) -> Conclusion:
+        """Make what concludes a draw.
+
+        :param places: those of the agencies that succeeded; None: an earlier process had
+            them, and nobody speaks for them at present.
+        """
+        if places is None:
+            places = [self._restored(part) for part in record.succeeded]
+
+        def received(agency: int) -> None:
+            self.received(agency, directory.number)
+
+        return Conclusion(
+            directory, record, places, self._clock, self._terms, self._disk, received, self._log
+        )
 
     def received(self, agency: int, draw: int) -> None:
         """Note that an agency has acknowledged its winners of a draw."""
@@ -85,6 +118,22 @@ class Draws:
             raise RemoteProtocolError(
                 Code.STORAGE, f"the results of draw {wanted} cannot be read"
             ) from error
+
+    def _former(self, number: int) -> Conclusion | None:
+        """Give a draw that is at its end, if there was one of this number.
+
+        :raises DamagedLedger: if its record is damaged.
+        :raises OSError: if its record cannot be read.
+        """
+        for directory in self._data.draws():
+            if directory.number == number:
+                return self.conclusion(directory, directory.read())
+        return None
+
+    def _restored(self, part: AgencyPart) -> Place:
+        place = Place(self._clock, self._terms.rejoin)
+        place.restore(part.agency, part.dialect, Standing(part.bets, part.crc32, ended=True))
+        return place
 
     def _not_open(self, wanted: int) -> str:
         opened = "none" if self.open is None else f"draw {self.open.number}"

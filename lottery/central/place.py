@@ -91,6 +91,11 @@ class Place:
         """Whether the agency has no part in the draw any more, or soon will not have."""
         return not self.succeeded and (self.decided or self._failing is not None)
 
+    @property
+    def stored(self) -> int:
+        """How many of its bets may have been acknowledged."""
+        return (self._seat or self).standing.next_index
+
     # Who speaks for it.
 
     def take(self, agency: int, dialect: str, session: Participant | None) -> None:

@@ -28,7 +28,6 @@ from lottery.ledger.bets_csv import Interrupted
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.record import DrawRecord, publish
 from lottery.ledger.recovery import UnfinishedDraw, recover, unreceived
-from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
 from lottery.writer.disk import DiskWork, OffThread, lacks_room
@@ -72,7 +71,7 @@ class Central(Service):
         self._data = DataDirectory(settings.data_dir)
         self._disk = DiskWork(off_thread, reactor, log)
         self._terms = DrawTerms(settings.silence, settings.rejoin, settings.deadline)
-        self._rounds = Draws(self._former)
+        self._rounds = Draws(self._data, reactor, self._terms, self._disk, log)
         self._factory = AgencyFactory(self._rounds, self._terms, reactor, log, connections_limit)
         self._ports: list[IListeningPort] = []
         self._pools: list[WriterPool] = []
@@ -201,7 +200,7 @@ class Central(Service):
             self._close(draw, [place for place in draw.places if place.succeeded])
             return
         self._note_resumed(unfinished)
-        self._conclude(self._conclusion(unfinished.directory, record, self._places(record)))
+        self._conclude(self._rounds.conclusion(unfinished.directory, record))
 
     def _note_resumed(self, unfinished: UnfinishedDraw) -> None:
         for tail in unfinished.torn:
@@ -243,7 +242,7 @@ class Central(Service):
     def _close(self, draw: Draw, successes: Sequence[Place]) -> None:
         """Take no more bets, and conclude the draw in its own time."""
         record = DrawRecord(draw.number, "closing", len(draw.places), draw.parts())
-        self._conclude(self._conclusion(draw.directory, record, successes), draw)
+        self._conclude(self._rounds.conclusion(draw.directory, record, successes), draw)
 
     def _conclude(self, conclusion: Conclusion, draw: Draw | None = None) -> None:
         self._rounds.conclude(conclusion)
@@ -263,34 +262,6 @@ class Central(Service):
         except Interrupted:
             return  # the next start goes on from here
         self._rounds.concluded(conclusion)
-
-    def _conclusion(
-        self, directory: DrawDirectory, record: DrawRecord, places: Sequence[Place]
-    ) -> Conclusion:
-        def received(agency: int) -> None:
-            self._rounds.received(agency, directory.number)
-
-        return Conclusion(
-            directory, record, places, self._reactor, self._terms, self._disk, received, self._log
-        )
-
-    def _former(self, number: int) -> Conclusion | None:
-        """Give a draw that is at its end."""
-        directory = next((each for each in self._data.draws() if each.number == number), None)
-        if directory is None:
-            return None
-        record = directory.read()
-        return self._conclusion(directory, record, self._places(record))
-
-    def _places(self, record: DrawRecord) -> list[Place]:
-        """Give the places of those who succeeded, whom nobody speaks for at present."""
-        places = []
-        for part in record.agencies:
-            if part.succeeded:
-                place = Place(self._reactor, self._terms.rejoin)
-                place.restore(part.agency, part.dialect, Standing(part.bets, part.crc32, True))
-                places.append(place)
-        return places
 
     # The end.
 

@@ -46,10 +46,6 @@ from lottery.writer.seat import Seat
 if TYPE_CHECKING:
     from lottery.central.factory import AgencyFactory
 
-#: How long an agency may stand still while it is told its winners, if it may be away or
-#: silent for ever otherwise: a draw has to end.
-DELIVERY_SECONDS = 30.0
-
 #: The agency has said all that it has to say; if it goes now, it goes in peace.
 _ALL_SENT = frozenset({State.ENDED, State.CLASSIC_ENDED, State.TOLD, State.OVER})
 
@@ -228,7 +224,7 @@ class AgencySession(MessageReceiver):
             self.fail(Code.SIZE, str(reason))
             return delivery.done
         self._silence.stop()
-        self._watch(self._delivery_seconds)
+        self._watch(self.factory.terms.delivery)
         Telling(self._connection.transport, words, self._silence.moved, self._told)
         return delivery.done
 
@@ -250,7 +246,7 @@ class AgencySession(MessageReceiver):
         """All is written; only lottery/1 has a word for having received it."""
         if self.speech is CLASSIC:
             self._all_told = True
-            self._leave(grace_seconds=self._delivery_seconds)
+            self._leave(grace_seconds=self.factory.terms.delivery)
         elif self._connection.peer_closed:
             self._leave()  # that word can not come any more
 
@@ -310,11 +306,6 @@ class AgencySession(MessageReceiver):
             self.fail(Code.STORAGE, "there was no room on the disk for too long")
         else:
             self.fail(Code.TIMEOUT, "it was silent for too long")
-
-    @property
-    def _delivery_seconds(self) -> float:
-        terms = self.factory.terms
-        return terms.rejoin or terms.silence or DELIVERY_SECONDS
 
     def is_peers_turn(self) -> bool:
         """Whether it is for the agency to do something."""

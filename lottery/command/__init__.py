@@ -37,6 +37,7 @@ class Options(usage.Options):
         ("agency", None, _loader("agency"), "Send a file of bets, fetch its winners."),
         ("sample", None, _loader("sample"), "Make a day of input files."),
         ("export", None, _loader("export"), "Write the bets.csv of a draw."),
+        ("audit", None, _loader("audit"), "Check a data directory, recount the winners."),
         ("results", None, _loader("results"), "Show who has won in a draw."),
     )
 

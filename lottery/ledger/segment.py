@@ -162,7 +162,8 @@ class Segment:
             self.flush()
         except NoRoom:
             pass  # the next start salvages it, which adds the CLOSE
-        os.close(self._fd)
+        fd, self._fd = self._fd, -1
+        os.close(fd)
 
     def _with_head(self, data: bytes) -> bytes:
         return data if self._written else self._head + data

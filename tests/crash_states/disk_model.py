@@ -157,7 +157,9 @@ class Disk:
                 start = f"{path}/" if path else ""
                 waiting += [(start + name, each) for name, each in reversed(found)]
 
-    def tree(self, applied: Mapping[int, int], contents: Mapping[int, bytes]) -> dict[str, bytes | None]:
+    def tree(
+        self, applied: Mapping[int, int], contents: Mapping[int, bytes]
+    ) -> dict[str, bytes | None]:
         """Give the tree of one crash.
 
         :param applied: by ``id`` of a directory, how many of its pending changes got through.

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from disk_model import Cut, Directory, Disk, File, Moved, Named, Node, Write
 from strace_text import Call, UnreadableTrace, buffers_of, fd_of, text_of
 
-_FLUSHES = ("fsync", "fdatasync")
+#: They put on disk what was done before to a file, or to the entries of a directory.
+FLUSHES: Final = ("fsync", "fdatasync")
 _UNKNOWN_FLAGS = ("O_SYNC", "O_DSYNC", "O_TMPFILE", "O_DIRECT|")
 #: Nothing that is replayed does this; whoever begins to must tell the model what it means.
 _NOT_MODELLED = frozenset(
-    "pwritev pwritev2 splice syncfs sync_file_range fallocate link linkat symlink symlinkat".split()
+    "pwritev pwritev2 splice sendfile copy_file_range syncfs sync_file_range fallocate "
+    "link linkat symlink symlinkat".split()
 )
 
 
 class Step(NamedTuple):
     """A moment after which the machine may crash.
 
-    :ivar touched: the file or directory that a change was made to by this step, if any.
+    :ivar touched: the file or directory that was changed or flushed by this step, if any.
     """
 
     call: Call
@@ -79,7 +81,9 @@ class Replay:
             return self._open(call)
         if name in ("write", "writev", "pwrite64"):
             return self._write(call)
-        if name in _FLUSHES or name in ("ftruncate", "lseek", "sendfile", "copy_file_range"):
+        if name in FLUSHES:
+            return self._flush(call)
+        if name in ("ftruncate", "lseek"):
             return self._at_descriptor(call)
         if name in ("rename", "renameat", "renameat2"):
             return self._rename(call)
@@ -98,7 +102,7 @@ class Replay:
 
     def _unmade(self, call: Call) -> None:
         """Look at a call that failed, or that has not ended when its process did."""
-        telling = (*_FLUSHES, "openat", "open", "sendto", "sendmsg", "lseek")
+        telling = (*FLUSHES, "openat", "open", "sendto", "sendmsg", "lseek")
         if not call.end and call.name not in telling and self._within(call):
             raise UnreadableTrace(f"line {call.start}: it is not known what {call.name} has done")
 
@@ -125,40 +129,27 @@ class Replay:
             return None
         data = buffers_of(call.words[1]) if call.name == "writev" else text_of(call.words[1])
         offset = int(call.words[3]) if call.name == "pwrite64" else None
-        return self._file(call, 0).write(data[: call.result], call.end, offset)
+        return self._file(call).write(data[: call.result], call.end, offset)
 
     def _at_descriptor(self, call: Call) -> Node | None:
-        name, words = call.name, call.words
-        target = 2 if name == "copy_file_range" else 0
-        path = self._descriptor(words[target])
-        if path is None:
+        path = self._descriptor(call.words[0])
+        if path is None or isinstance(self._node(path), Directory):
             return None
-        if name in _FLUSHES:
-            node = self._node(path) if (opened := self._known(call)) is None else opened.file
-            if node is None:
-                raise UnreadableTrace(f"line {call.start}: {path} is not known")
-            node.flush(call.start)
-            return None
-        opened = self._file(call, target)
-        if name == "ftruncate":
-            opened.file.change(Cut(int(words[1]), call.end))
-            return opened.file
-        if name == "lseek":
+        opened = self._file(call)
+        if call.name == "lseek":
             opened.place = call.result
             return None
-        return self._copy(call, opened, source=1 - target // 2)
+        opened.file.change(Cut(int(call.words[1]), call.end))
+        return opened.file
 
-    def _copy(self, call: Call, target: _Opened, source: int) -> Node:
-        """Make a copy from descriptor to descriptor, for which the kernel keeps the places."""
-        place = call.words[source + 1 if source == 0 else 2]
-        origin = self._file(call, source)
-        given = [int(part) for part in place.strip("[]").split("]")[:1] if part != "NULL"]
-        start = given[0] if given else origin.place
-        if not given:
-            origin.place += call.result
-        if call.name == "copy_file_range" and call.words[3] != "NULL":
-            raise UnreadableTrace(f"line {call.start}: a copy to a place is not modelled")
-        return target.write(origin.file.latest[start : start + call.result], call.end)
+    def _flush(self, call: Call) -> Node | None:
+        path = self._descriptor(call.words[0])
+        if path is None:
+            return None
+        node = self._node(path)
+        flushed = node if isinstance(node, Directory) else self._file(call).file
+        flushed.flush(call.start)
+        return flushed
 
     def _rename(self, call: Call) -> Node | None:
         words = call.words
@@ -211,15 +202,8 @@ class Replay:
     def _node(self, path: str | None) -> Node | None:
         return None if path is None else self.disk.node(path)
 
-    def _known(self, call: Call) -> _Opened | None:
-        """Give what a descriptor of a flush is, unless it is a directory's."""
+    def _file(self, call: Call) -> _Opened:
         number, path = fd_of(call.words[0])
-        if isinstance(self._node(self._below(path)), Directory):
-            return None
-        return self._opened.get((call.process, number))
-
-    def _file(self, call: Call, word: int) -> _Opened:
-        number, path = fd_of(call.words[word])
         opened = self._opened.get((call.process, number))
         node = self._node(self._below(path))
         if opened is None or (node is not None and node is not opened.file):
@@ -228,4 +212,4 @@ class Replay:
 
 
 def _moment(call: Call) -> int:
-    return call.end if call.name in _FLUSHES else call.start
+    return call.end if call.name in FLUSHES else call.start

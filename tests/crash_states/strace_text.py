@@ -114,10 +114,17 @@ def read_trace(lines: Iterable[str]) -> list[Call]:
     return _with_processes(calls)
 
 
-def tracing(output: Path, *more: str) -> tuple[str, ...]:
-    """Give the words that put a command under trace, with its children."""
-    how = ("--seccomp-bpf", "-f", "-xx", "-yy", "-s", "1000000", "-e", "signal=none")
-    return ("strace", *how, "-o", str(output), "-e", f"trace={TRACED}", *more)
+def tracing(output: Path, kill_at_flush: int = 0) -> tuple[str, ...]:
+    """Give the words that put a command under trace, with its children.
+
+    :param kill_at_flush: a process is killed when it begins its so manieth ``fdatasync``.
+    """
+    how = ["-f", "-xx", "-yy", "-s", "1000000", "-e", "signal=none", "-e", f"trace={TRACED}"]
+    if kill_at_flush:
+        how += ["-e", f"inject=fdatasync:signal=SIGKILL:when={kill_at_flush}"]
+    else:
+        how.append("--seccomp-bpf")  # faster, but no signal is injected then
+    return ("strace", *how, "-o", str(output))
 
 
 @cache

@@ -18,6 +18,8 @@ pytestmark = pytest.mark.slow
 
 BETS: Final = 1200
 TRIALS_IN_A_DAY: Final = 5
+#: Numbers that no classic agency is given: those begin with 1.
+PROGRAM, *RECORDERS = 101, 102, 103
 #: What is killed, and how often in comparison.
 VICTIMS: Final = {"central": 4, "starting central": 2, "writer": 4, "both": 3, "agency": 3}
 
@@ -39,8 +41,8 @@ def play(directory: Path, rng: random.Random, *, classic: bool) -> Counter[str]:
     done = Counter[str]()
     options = ("--writers", rng.choice((1, 2, 3)), "--rejoin", 15)
     with Day(directory, 3 + classic, *options) as day:
-        process = AgencyProcess(day, 1, rows_of_agency(1, 3 * BETS, rng), rng)
-        for agency in (2, 3):
+        process = AgencyProcess(day, PROGRAM, rows_of_agency(PROGRAM, 3 * BETS, rng), rng)
+        for agency in RECORDERS:
             day.recorder(agency, rows_of_agency(agency, BETS, rng), rng)
         other = start_classic(day, rng) if classic else None
         # The last one may come when all have ended: while the draw is sealed, held or told.

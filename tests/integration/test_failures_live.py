@@ -142,6 +142,7 @@ def test_one_of_three_fails(tmp_path: Path, fault: Fault) -> None:
         assert central.bets_csv(1) == union({1: ROWS[1], VICTIM: FIRST, 3: ROWS[3]})
         # The next draw is as good as new, and nothing of the last one is left.
         central.wait_for(r"draw_open \| result: success \| draw: 2 ")
+        central.wait_for(r"delivered \| result: success \| draw: 1 \| agencies: 2")
         central.settle()
         assert central.children == []
         assert established(central.pid) == []
@@ -197,7 +198,7 @@ def test_agencies_of_lottery1_fail_as_well(tmp_path: Path) -> None:
     bad.write_text("\n".join([*made_up(150), "Ana,Paz,1,1990-02-30,1"]))
     good = tmp_path / "good.csv"
     good.write_text("\n".join(made_up(4, number=7574)))
-    with LiveCentral(tmp_path, "--agencies", 3, "--draws", 1) as central:
+    with LiveCentral(tmp_path, "--agencies", 3, "--draws", 1, "--rejoin", 0) as central:
         with Lottery1Agency(central.port) as cut:
             cut.greet(1)
             cut.send(batch(0, FIRST) + end(5)[:-1])

@@ -264,7 +264,7 @@ def test_agency_until_its_very_end(tmp_path: Path, bets: Path) -> None:
 def test_agency_waiting_for_the_draw(tmp_path: Path) -> None:
     """It has ended, so it has succeeded; that it is away is noted when its winners are due."""
     (tmp_path / "few.csv").write_text("\n".join(made_up(2, number=7574)))
-    with LiveCentral(tmp_path, "--agencies", 2) as central:
+    with LiveCentral(tmp_path, "--agencies", 2, "--rejoin", 0) as central:
         with LiveAgency(tmp_path, central.port, 1, "few.csv") as agency:
             agency.wait_for(r"action: apuesta_enviada \| result: success")
             agency_ends_well(agency)

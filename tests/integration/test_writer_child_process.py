@@ -5,7 +5,6 @@ Most are started by a true pool; where each byte counts, a test is the parent it
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re

@@ -1,0 +1,50 @@
+"""What was found of a draw."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lottery.audit.differences import Difference
+
+
+class AgencyReport(NamedTuple):
+    """What was found of an agency; ``winners`` and ``received`` are None where there is none.
+
+    ``outcome`` is in words; it may quote what was found, so it may hold anything.
+    """
+
+    agency: int
+    classic: bool
+    ended: bool
+    outcome: str
+    bets: int
+    winners: int | None = None
+    received: bool | None = None
+
+
+class Unfinished(NamedTuple):
+    """Bytes at the end of a segment that are being written, or were cut."""
+
+    segment: str
+    at: int
+    length: int
+
+
+class DrawReport(NamedTuple):
+    """What was found of a draw, up to the first difference if there is one.
+
+    ``state`` is "new" if there is no record yet and "?" if it cannot be read. ``segments``
+    is how many there are, ``size`` their bytes, ``checked`` what was found in order.
+    """
+
+    number: int
+    state: str
+    agencies: tuple[AgencyReport, ...]
+    bets: int | None
+    winning_number: int | None
+    winners: int | None
+    segments: int
+    size: int
+    checked: tuple[str, ...]
+    unfinished: tuple[Unfinished, ...]
+    difference: Difference | None

@@ -1,0 +1,66 @@
+"""``lottery audit``: check a data directory with code of its own, and recount the winners."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, TextIO
+
+from lottery.audit.data import NotThere, audit
+from lottery.audit.report import lines_of
+from lottery.command.words import AnyOrderOptions
+from lottery.errors import SettingsError
+
+
+class Options(AnyOrderOptions):
+    """What ``lottery audit`` can be told; options may stand before and behind DIR.
+
+    :raise SettingsError: while parsing, for a missing directory or a draw that is no number.
+    """
+
+    synopsis = "DIR [options]"
+    longdesc = (
+        "Checks the segments, bets.csv, winners.csv and the record of every draw, with all "
+        "digests and totals, recounts the winners, and prints a table. DIR is a central's data "
+        "directory, or a copy of one; it is only read, and a central may be at work in it. Of "
+        "the agencies, the table has how many have ended, of all that take part. Exit status "
+        "0: nothing differs; 1: something does, and the first difference of each draw is "
+        "named; 2: there is no such directory or draw, or a wrong option."
+    )
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["draw", None, None, "only this one [number, default all]"],
+    ]
+    optFlags: ClassVar[list[list[str | None]]] = [
+        ["agencies", None, "Show every agency, also of many draws."],
+    ]
+
+    def parseArgs(self, *words: str) -> None:
+        """Take the one directory."""
+        if len(words) != 1:
+            raise SettingsError("one data directory is needed, as in lottery audit DIR")
+        self["directory"] = words[0]
+
+    def postOptions(self) -> None:
+        """Check the number of the draw."""
+        draw = self["draw"]
+        if draw is not None and not re.fullmatch("[0-9]{1,9}", draw):
+            raise SettingsError(f"option --draw is {draw!r}, it must be a number")
+
+
+def run(options: Options, stdout: TextIO) -> int:
+    """Print what was found to ``stdout``.
+
+    :return: the exit status, 0 or 1.
+    :raise SettingsError: if there is no such directory or draw.
+    """
+    draw = None if options["draw"] is None else int(options["draw"])
+    try:
+        found = audit(Path(options["directory"]), datetime.now(UTC).date(), draw)
+    except NotThere as error:
+        raise SettingsError(str(error)) from None
+    for line in lines_of(found, bool(options["agencies"])):
+        # Whatever stdout can show: a reason may be in any script.
+        encoding = stdout.encoding or "utf-8"
+        stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    return 0 if found.is_clean else 1

@@ -1,0 +1,322 @@
+"""The bugs that are planted: one table. A mutant is what somebody could really have written.
+
+``old`` has to stand exactly once in its file. ``tests`` is the narrowest selection that has to
+fail; it names tests of what is promised where there are some, not of how it is done.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Edit(NamedTuple):
+    """In a file of the repository, one text in place of another."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Mutant(NamedTuple):
+    """A bug: what it is, how it is planted, and which tests have to find it."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+MUTANTS: Final = (
+    Mutant(
+        "acknowledged before the flush",
+        (
+            Edit(
+                "lottery/writer/child.py",
+                "            segment = self._segment()\n            segment.append(records)\n",
+                "            segment = self._segment()\n            segment.flush()\n"
+                "            segment.append(records)\n            return True\n",
+            ),
+        ),
+        ("tests/test_writer_child.py::test_answers_leave_only_after_the_flush",),
+    ),
+    Mutant(
+        "a new segment without a flush of its directory",
+        (
+            Edit(
+                "lottery/ledger/segment.py",
+                '        flush_directory(os.path.dirname(path) or ".")\n',
+                "",
+            ),
+        ),
+        ("tests/test_ledger_segment.py::test_making_a_segment_flushes_its_directory",),
+    ),
+    Mutant(
+        "a published file without a flush of its directory",
+        (
+            Edit(
+                "lottery/ledger/publish.py",
+                "        temporary.unlink(missing_ok=True)\n        raise\n"
+                "    flush_directory(str(path.parent))\n",
+                "        temporary.unlink(missing_ok=True)\n        raise\n",
+            ),
+        ),
+        ("tests/test_ledger_salvage.py",),
+    ),
+    Mutant(
+        "renamed without a flush of the data",
+        (Edit("lottery/ledger/publish.py", "            os.fsync(out.fileno())\n", ""),),
+        ("tests/test_ledger_salvage.py",),
+    ),
+    Mutant(
+        "a failed flush is tried again",
+        (
+            Edit(
+                "lottery/ledger/segment.py",
+                "        os.fdatasync(self._fd)\n        self.flushed = self._written\n\n"
+                "    def close(",
+                "        try:\n            os.fdatasync(self._fd)\n        except OSError:\n"
+                "            os.fdatasync(self._fd)\n        self.flushed = self._written\n\n"
+                "    def close(",
+            ),
+        ),
+        ("tests/test_ledger_segment.py::test_failed_flush_is_an_error_and_counts_nothing",),
+    ),
+    Mutant(
+        "a writer goes on after a failed flush",
+        (
+            Edit(
+                "lottery/writer/child.py",
+                "            # would not tell: nothing of this group may be acknowledged, ever.\n"
+                '            raise self._failed(Exit.DISK, "written", error) from error\n',
+                "            return False\n",
+            ),
+        ),
+        ("tests/test_writer_child.py",),
+    ),
+    Mutant(
+        "counted before the salvage",
+        (
+            Edit(
+                "lottery/writer/pool.py",
+                "            torn = salvage(end.segment, draw, number, anew=True)\n",
+                "            torn = None\n",
+            ),
+        ),
+        ("tests/test_writer_pool.py",),
+    ),
+    Mutant(
+        "salvaged by a look at the file only",
+        (
+            Edit(
+                "lottery/writer/pool.py",
+                "            torn = salvage(end.segment, draw, number, anew=True)\n",
+                "            torn = salvage(end.segment, draw, number)\n",
+            ),
+        ),
+        ("tests/test_writer_pool.py",),
+    ),
+    Mutant(
+        "no check of the index",
+        (
+            Edit(
+                "lottery/writer/desk.py",
+                "            if order.place != self.next_index:\n",
+                "            if order.place < 0:\n",
+            ),
+        ),
+        ("tests/test_writer_desk.py::test_batch_out_of_its_place",),
+    ),
+    Mutant(
+        "no cut back after a short write",
+        (
+            Edit(
+                "lottery/ledger/segment.py",
+                "        if written != len(data):\n            self._cut_back()\n",
+                "        if written != len(data):\n",
+            ),
+        ),
+        ("tests/test_ledger_segment.py::test_a_real_limit",),
+    ),
+    Mutant(
+        "a cut back that is not flushed",
+        (
+            Edit(
+                "lottery/ledger/segment.py",
+                "        os.ftruncate(self._fd, self._written)\n        os.fdatasync(self._fd)\n",
+                "        os.ftruncate(self._fd, self._written)\n",
+            ),
+        ),
+        ("tests/test_ledger_segment.py::test_no_room_is_cut_back_and_flushed",),
+    ),
+    Mutant(
+        "loseConnection, and no abort",
+        (
+            Edit(
+                "lottery/central/connection.py",
+                "        self.overdue = True\n        self.abort()\n",
+                "        self.overdue = True\n        self.transport.loseConnection()\n",
+            ),
+        ),
+        ("tests/test_central_connection.py::test_leaving_has_an_end",),
+    ),
+    Mutant(
+        "no lock on a segment",
+        (
+            Edit(
+                "lottery/ledger/segment.py",
+                "        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+                "",
+            ),
+        ),
+        ("tests/test_ledger_segment.py::test_segment_is_locked_for_its_life",),
+    ),
+    Mutant(
+        "no lock on the data directory",
+        (
+            Edit(
+                "lottery/ledger/directory.py",
+                "        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+                "        pass\n",
+            ),
+        ),
+        ("tests/faults/test_orphans.py::test_a_second_central",),
+    ),
+    Mutant(
+        "writers that do not hold the lock",
+        (
+            Edit(
+                "lottery/writer/pool.py",
+                "        fds[LOCK_FD] = self._terms.lock_fd\n",
+                "",
+            ),
+        ),
+        ("tests/faults/test_orphans.py::test_a_stopped_writer_of_a_killed_central",),
+    ),
+    Mutant(
+        "drawn again on a restart",
+        (
+            Edit(
+                "lottery/central/conclusion.py",
+                '        if self.record.state == "sealed":\n',
+                '        if self.record.state in ("sealed", "drawn"):\n',
+            ),
+            Edit(
+                "lottery/ledger/seal.py",
+                '    _expect(record, "sealed")\n',
+                '    _expect(record, "sealed", "drawn")\n',
+            ),
+        ),
+        ("tests/faults/test_kills.py",),
+    ),
+    Mutant(
+        "everybody's winners to everybody",
+        (
+            Edit(
+                "lottery/central/conclusion.py",
+                "session.deliver(self.number, number, winners.get(agency, []))\n",
+                "session.deliver(self.number, number, sum(winners.values(), []))\n",
+            ),
+        ),
+        ("tests/integration/test_day.py",),
+    ),
+    Mutant(
+        "an END is not checked",
+        (
+            Edit(
+                "lottery/writer/desk.py",
+                "        if order.amount and order.place != total:\n",
+                "        if order.amount and order.place < 0:\n",
+            ),
+        ),
+        ("tests/test_writer_desk.py::test_end_with_another_total",),
+    ),
+    Mutant(
+        "a tail of NULs is accepted",
+        (
+            Edit(
+                "lottery/ledger/segment.py",
+                "    if crc != _CRC.unpack_from(data, body - _CRC.size)[0]:\n",
+                "    whole = crc == _CRC.unpack_from(data, body - _CRC.size)[0]\n"
+                '    if not whole and data[body + length - 1 : body + length] != b"\\0":\n',
+            ),
+        ),
+        ("tests/test_ledger_reading.py::test_tails_of_no_records",),
+    ),
+    Mutant(
+        "damage taken for a torn tail",
+        (
+            Edit(
+                "lottery/ledger/reading.py",
+                "            if self.end < record.flushed <= place:\n",
+                "            if place < record.flushed:\n",
+            ),
+        ),
+        ("tests/test_ledger_reading.py::test_damage_below_what_was_flushed",),
+    ),
+    Mutant(
+        "the sum of the file is not checked by an agency that returns",
+        (
+            Edit(
+                "lottery/agency/upload.py",
+                "        if self._passed_crc != welcome.crc:\n",
+                "        if self._passed_crc != welcome.crc and self._passed > stored:\n",
+            ),
+        ),
+        ("tests/test_agency_upload.py",),
+    ),
+    Mutant(
+        "a session that is fenced is not told",
+        (
+            Edit(
+                "lottery/central/place.py",
+                "            older.fail(Code.TAKEN, "
+                'f"a newer session of agency {self.agency} has come")\n',
+                "            pass\n",
+            ),
+        ),
+        ("tests/faults/test_two_sessions.py::test_two_programs_with_one_number",),
+    ),
+    Mutant(
+        "welcomed while batches are under way",
+        (
+            Edit(
+                "lottery/central/draw.py",
+                "        place.when_settled(lambda: self._welcome(place, session))\n",
+                "        self._welcome(place, session)\n",
+            ),
+        ),
+        ("tests/faults/test_two_sessions.py::test_a_newer_session_while_the_writer_stands_still",),
+    ),
+    Mutant(
+        "a draw over less than was acknowledged",
+        (
+            Edit(
+                "lottery/ledger/bets_csv.py",
+                "        if found == bets and part is not None and part.end is not None:\n",
+                "        if found <= bets:\n",
+            ),
+        ),
+        ("tests/test_ledger_bets_csv.py",),
+    ),
+    Mutant(
+        "drawn before the seal is published",
+        (
+            Edit(
+                "lottery/ledger/seal.py",
+                "    publish(sealed, directory.record)\n",
+                "",
+            ),
+        ),
+        ("tests/faults/test_kills.py",),
+    ),
+    Mutant(
+        "bets.csv is not checked before the draw",
+        (
+            Edit(
+                "lottery/ledger/checked.py",
+                "    if measure.digest(digest.bets) != digest:\n",
+                "    if measure.digest(digest.bets).bets != digest.bets:\n",
+            ),
+        ),
+        ("tests/test_ledger_winners.py",),
+    ),
+)
