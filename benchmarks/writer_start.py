@@ -16,13 +16,16 @@ from time import perf_counter
 from typing import Any, cast
 
 from twisted.internet import task
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.directory import DataDirectory
+from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
+from lottery.writer.disk import DiskWork
 from lottery.writer.pipe import Refusal
-from lottery.writer.pool import WriterPool
+from lottery.writer.pool import WriterPool, WriterTerms
 
 LIMIT_MS = 100.0
 ROUNDS = 20
@@ -43,6 +46,9 @@ class FirstAnswer:
         """Fail: the batch is a good one."""
         self.stored_at.errback(RuntimeError(refusal.sentence))
 
+    def held(self) -> None:
+        """Never called: this is no classic agency."""
+
     def ended(self, total: int) -> None:
         """Never called: no END is handed on."""
 
@@ -60,13 +66,18 @@ async def measure(reactor: Any, rounds: int) -> None:
     times_ms = []
     with tempfile.TemporaryDirectory() as folder:
         log = ActionLog("ERROR", Logger())
-        pool = WriterPool(reactor, DrawDirectory(1, Path(folder)), rounds, 30.0, log)
+        data = DataDirectory(Path(folder))
+        data.own()
+        terms = WriterTerms(rounds, 30.0, 0, data.lock_fd)
+        disk = DiskWork(maybeDeferred, reactor, log)
+        pool = WriterPool(reactor, data.new_draw(1), terms, disk, Failure.raiseException, log)
         for _ in range(rounds):
             first = FirstAnswer()
             started = perf_counter()
-            pool.seat(first, 1, 0).rows(0, 1, BETS)
+            pool.seat(first, 1, Standing()).rows(0, 1, BETS)
             times_ms.append((await first.stored_at - started) * 1e3)
         await pool.close(5.0)
+        data.release()
     median = statistics.median(times_ms)
     slowest = max(times_ms)
     print(f"writer start: {rounds} children, median {median:.1f} ms, slowest {slowest:.1f} ms")

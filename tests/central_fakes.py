@@ -9,7 +9,7 @@ and calls that are due have their turns until nothing moves any more.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from unittest.mock import patch
 
-from fakes import FakeChild, FakeWriterReactor, MemoryLog
+from fakes import FakeChild, FakeDisk, FakeWriterReactor, MemoryLog, WorkingChild
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -37,7 +37,10 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lottery.central.draw import Draw
+from lottery.central.place import LeftOut, Place
 from lottery.central.service import Central
+from lottery.errors import Code
 from lottery.settings import CentralSettings
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder
@@ -52,8 +55,11 @@ from lottery.wire.messages import (
     Hello,
     Message,
     Received,
+    Welcome,
     Winners,
 )
+from lottery.writer.pipe import Refusal
+from lottery.writer.seat import Seat
 
 T = TypeVar("T")
 
@@ -163,6 +169,11 @@ class FakeTransport:
         elif self._shutting:
             self.shut = True
             IHalfCloseableProtocol(self._protocol).writeConnectionLost()
+
+    def vanish(self) -> None:
+        """The process is gone, and what was unsent with it; the protocol hears nothing of that."""
+        self.connected = self.reading = self._writing = False
+        self.producer = None
 
     def _lose(self, why: Exception) -> None:
         self.connected = self.reading = self._writing = False
@@ -336,6 +347,12 @@ class OffThread:
         for work, done in waiting:
             maybeDeferred(work).chainDeferred(done)
 
+    def lose(self) -> None:
+        """Do what waits when nobody will hear of it any more: its process is about to die."""
+        waiting, self._waiting = self._waiting, []
+        for work, _ in waiting:
+            work()
+
 
 def settings_in(directory: Path, **others: Any) -> CentralSettings:
     """Settings of a central that keeps its bets below ``directory``."""
@@ -359,6 +376,95 @@ def settings_in(directory: Path, **others: Any) -> CentralSettings:
     return CentralSettings(**(values | others))
 
 
+class FakeSession:
+    """What a draw knows of a session: it has a place, is told things, and hands on to a seat.
+
+    :ivar told: why it is over, code and sentence, each time that it was told so.
+    :ivar welcomes: what it was welcomed with.
+    :ivar heard: what its writer said: the name, then what came with it.
+    :ivar deliveries: the winners that it was told: draw, number, rows.
+    :ivar delivered: what the last delivery fires with, when the test says so.
+    """
+
+    def __init__(self) -> None:
+        self.place: Place | None = None
+        self.seat: Seat | None = None
+        self.told: list[tuple[Code, str]] = []
+        self.welcomes: list[Welcome] = []
+        self.heard: list[tuple[object, ...]] = []
+        self.deliveries: list[tuple[int, int, list[bytes]]] = []
+        self.delivered: Deferred[str] = Deferred()
+
+    # What happens to it.
+
+    def goes(self, why: str = "cut") -> None:
+        """Its connection is cut."""
+        self._leaves(LeftOut(Code.LEFT_OUT, why), may_return=True)
+
+    def ends(self, total: int = 0) -> None:
+        """Its agency says that this is all."""
+        assert self.seat is not None
+        if self.seat.standing.classic:
+            self.seat.end(None, b"")
+        else:
+            self.seat.end(total, NONCE)
+
+    def _leaves(self, why: LeftOut, *, may_return: bool) -> None:
+        if self.seat is not None:
+            self.seat.leave()
+        assert self.place is not None
+        self.place.left(self, why, may_return=may_return)
+
+    # What a draw asks of it.
+
+    def join(self, place: Place) -> None:
+        """Speak for a place."""
+        self.place = place
+
+    def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
+        """Be told where to go on."""
+        self.welcomes.append(welcome)
+        self.seat = seat
+
+    def fail(self, code: Code, sentence: str) -> None:
+        """Be told that it is over, and leave."""
+        self.told.append((code, sentence))
+        self._leaves(LeftOut(code, sentence), may_return=False)
+
+    def deliver(self, draw: int, number: int, rows: Sequence[bytes]) -> Deferred[str]:
+        """Be told winners."""
+        self.deliveries.append((draw, number, list(rows)))
+        self.delivered = Deferred()
+        return self.delivered
+
+    # What its writer says.
+
+    def stored(self, next_index: int, bets: Sequence[int]) -> None:
+        """Batches are on disk."""
+        self.heard.append(("stored", next_index, *bets))
+
+    def refused(self, refusal: Refusal) -> None:
+        """A batch was not stored."""
+        self.heard.append(("refused", refusal))
+
+    def held(self) -> None:
+        """A batch waits for room."""
+        self.heard.append(("held",))
+
+    def ended(self, total: int) -> None:
+        """The END is on disk."""
+        self.heard.append(("ended", total))
+
+    def lost(self, reason: str) -> None:
+        """The writer is gone."""
+        self.heard.append(("lost", reason))
+        self._leaves(LeftOut(Code.STORAGE, reason), may_return=True)
+
+    def resume(self) -> None:
+        """There is room."""
+        self.heard.append(("resume",))
+
+
 class House:
     """A central with all that is around it; as a block, it starts and must end well.
 
@@ -380,6 +486,7 @@ class House:
         self.endpoint = MemoryEndpoint()
         self.off_thread = OffThread()
         self.agencies: list[Agency] = []
+        self.crashed = False
         self._ports = count(50001)
         self._patches = ExitStack()
         self.central = Central(
@@ -393,8 +500,9 @@ class House:
         )
 
     def __enter__(self) -> Self:
-        for flush in ("fsync", "fdatasync"):  # nobody pulls the plug here, and flushes take long
-            self._patches.enter_context(patch.object(os, flush, lambda fd: None))
+        # Nobody pulls the plug here, and flushes take long.
+        self._patches.enter_context(patch.object(os, "fsync", self.disk.fsync))
+        self._patches.enter_context(patch.object(os, "fdatasync", lambda fd: None))
         try:
             self.central.startService()
         except BaseException:
@@ -409,7 +517,7 @@ class House:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and not self.crashed:
                 self.stop()
                 self.nothing_is_left()
         finally:
@@ -434,11 +542,16 @@ class House:
 
     def greeted(self, number: int) -> Agency:
         """Let an agency of lottery/1 connect, say who it is, and be welcomed."""
-        agency = self.arrive()
-        agency.say(Hello(number))
-        (welcome,) = agency.heard()
-        assert type(welcome).__name__ == "Welcome", welcome
+        agency, _ = self.welcomed(number)
         return agency
+
+    def welcomed(self, number: int, draw: int = 0, acknowledged: int = 0) -> tuple[Agency, Welcome]:
+        """The same; gives also what it was told."""
+        agency = self.arrive()
+        agency.say(Hello(number, draw, acknowledged))
+        (welcome,) = agency.heard()
+        assert isinstance(welcome, Welcome), welcome
+        return agency, welcome
 
     def settle(self) -> None:
         """Let everybody have their turns until nothing moves."""
@@ -457,6 +570,9 @@ class House:
         until = self.reactor.seconds() + seconds
         while (left := until - self.reactor.seconds()) > 1e-9:
             self.reactor.advance(min(left, 0.5))
+            for child in self.children:
+                if isinstance(child, WorkingChild):
+                    child.try_again()
             self.settle()
 
     def stop(self) -> None:
@@ -469,12 +585,38 @@ class House:
             self.advance(0.5)
         assert stopped == [None], stopped
 
+    def crash(self) -> None:
+        """Die as by kill -9, the writers too: nobody says or does anything any more.
+
+        Another house may be made in the same directory then.
+        """
+        self.crashed = True
+        for child in self.children:
+            child.vanish()
+        for agency in self.agencies:
+            agency.transport.vanish()
+        self.endpoint.port.listening = False
+        self.central._data.release()
+        self._patches.close()
+
     # What there is to see.
+
+    @property
+    def disk(self) -> FakeDisk:
+        """Where all is written."""
+        return self.reactor.disk
 
     @property
     def children(self) -> list[FakeChild]:
         """The writers, in order of their start."""
         return self.reactor.children
+
+    @property
+    def draw(self) -> Draw:
+        """The draw that takes bets."""
+        draw = self.central._rounds.open
+        assert draw is not None
+        return draw
 
     def draw_file(self, draw: int, name: str = "bets.csv") -> Path:
         """A file of a draw."""

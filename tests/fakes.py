@@ -162,6 +162,10 @@ class FakeChild:
         """Be ended by a signal."""
         self._end(ProcessTerminated(signal=signal))
 
+    def vanish(self) -> None:
+        """Be killed when nobody is left who would hear of it: its parent is dead, too."""
+        self.ended = True
+
     def _end(self, how: Exception) -> None:
         assert not self.ended, "a child ends once"
         self.ended = True
@@ -315,9 +319,8 @@ class WorkingChild(FakeChild):
 
     def vanish(self) -> None:
         """Be killed when nobody is left who would hear of it: its parent is dead, too."""
-        if not self.ended:
-            self.ended = True
-            self._close_file()
+        super().vanish()
+        self._close_file()
 
     def _end(self, how: Exception) -> None:
         self._close_file()

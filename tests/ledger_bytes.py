@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from lottery.ledger.directory import DataDirectory, DrawDirectory
-from lottery.ledger.record import AgencyPart, DrawRecord, publish
+from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.record import AgencyPart, DrawRecord, encode
 from lottery.ledger.segment import Kind, pack, pack_close, pack_head
 
 DRAW = 1
@@ -57,9 +57,10 @@ def closed(number: int, *records: bytes) -> bytes:
 
 
 def draw_of(data: Path, *segments: bytes) -> DrawDirectory:
-    """An open draw with these segments, in a data directory."""
-    (data / "draws").mkdir(parents=True, exist_ok=True)
-    draw = DataDirectory(data).new_draw(5)
+    """An open draw with these segments, the only one in a data directory."""
+    draw = DrawDirectory(DRAW, data / "draws" / f"{DRAW:06d}")
+    draw.path.mkdir(parents=True)
+    draw.record.write_bytes(encode(DrawRecord(DRAW, "open", 5)))
     for number, content in enumerate(segments, 1):
         draw.segment(number).write_bytes(content)
     return draw
@@ -74,7 +75,7 @@ def part(agency: int, bets: int, outcome: str = "succeeded", dialect: str = "") 
 def closing(draw: DrawDirectory, *parts: AgencyPart) -> DrawRecord:
     """Close a draw."""
     record = DrawRecord(draw.number, "closing", 5, parts)
-    publish(record, draw.record)
+    draw.record.write_bytes(encode(record))
     return record
 
 

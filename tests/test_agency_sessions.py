@@ -162,12 +162,12 @@ class TestCut:
         rig.until_next_attempt()
         rig.welcomed(greeting=hello(3, 2), stored=rows(0, 2))
         server = "client_id: 7 | server_host: central | server_port: 12345"
+        reason = "connection to the other side was lost in a non-clean fashion, reset by peer"
 
         lines = [line.partition(". ")[0] for line in rig.log.lines[1:]]
         assert lines == [
             f"action: connect | result: success | {server} | draw: 3",
-            "action: session | result: in_progress | client_id: 7 "
-            + "| error: connection to the other side was lost in a non-clean fashion, reset by peer",
+            f"action: session | result: in_progress | client_id: 7 | error: {reason}",
             f"action: connect | result: in_progress | {server} | error: tcp connection timed out",
             f"action: connect | result: success | {server} | draw: 3 | cantidad: 2",
         ]

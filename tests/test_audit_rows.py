@@ -28,7 +28,10 @@ GOOD = b"3,Ana,Paz,30904465,1999-03-17,7574"
         ("٣,Ana,Paz,1,1999-03-17,1".encode(), "it does not begin with agency 3"),
         (b"9" * 5000 + b",Ana,Paz,1,1999-03-17,1", "it does not begin with agency 3"),
         (b"3,,Paz,1,1999-03-17,1", "its first name has 0 characters, not 1 to 64"),
-        (b"3,Ana," + b"x" * 65 + b",1,1999-03-17,1", "its last name has 65 characters, not 1 to 64"),
+        (
+            b"3,Ana," + b"x" * 65 + b",1,1999-03-17,1",
+            "its last name has 65 characters, not 1 to 64",
+        ),
         (b"3,  ,Paz,1,1999-03-17,1", "its first name is blank"),
         (b"3,=Ana,Paz,1,1999-03-17,1", "its first name begins like a formula"),
         (b"3,Ana,@Paz,1,1999-03-17,1", "its last name begins like a formula"),

@@ -102,15 +102,13 @@ def test_every_cut(tmp_path) -> None:
         assert not found.closed
 
 
-def test_every_bit(tmp_path) -> None:
-    """No bit of it can be another one."""
+def test_every_byte(tmp_path) -> None:
+    """No byte of it can be another one."""
     data = whole().data
     for place in range(len(data)):
-        for bit in range(8):
-            damaged = bytearray(data)
-            damaged[place] ^= 1 << bit
-            with pytest.raises(Differs):
-                read(tmp_path, bytes(damaged))
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << place % 8
+        difference(tmp_path, bytes(damaged))
 
 
 def with_record(record: bytes) -> tuple[bytes, int]:

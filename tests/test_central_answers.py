@@ -80,6 +80,32 @@ def test_what_is_owed_is_kept_as_a_number() -> None:
         assert rig.read() == b""
 
 
+def test_a_refusal_stands_behind_what_is_owed() -> None:
+    """It is owed like an acknowledgement, and nothing is said twice."""
+    rig = Rig()
+    owed = Acknowledgements(rig.transport, LOTTERY1)
+    owed.refused(b"refused")
+    assert rig.read() == b"refused"
+    owed.pauseProducing()
+    owed.stored(1, 5)
+    owed.refused(b"again")
+    assert rig.read() == b""
+    owed.resumeProducing()
+    assert rig.read() == ack(5) + b"again"
+    owed.stored(1, 7)
+    assert rig.read() == ack(7)
+
+
+def test_a_refusal_is_written_at_the_end() -> None:
+    """Whether it is read or not."""
+    rig = Rig()
+    owed = Acknowledgements(rig.transport, LOTTERY1)
+    owed.pauseProducing()
+    owed.refused(b"refused")
+    owed.finish()
+    assert rig.read() == b"refused"
+
+
 def test_the_transport_holds_no_more_than_its_buffer() -> None:
     """However much is stored for an agency that reads nothing."""
     rig = Rig()

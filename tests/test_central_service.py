@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from zope.interface.verify import verifyObject
 from lottery.central.service import Central
 from lottery.errors import Code, DamagedLedger, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
-from lottery.wire import classic
+from lottery.ledger.segment import HEADER_BYTES
+from lottery.wire import classic, lottery1
 from lottery.wire.messages import (
+    OPEN_DRAW,
     Ack,
     ClassicEnd,
     ClassicRefused,
@@ -46,9 +49,9 @@ ROW = "Ana,Gil,30904465,1999-03-17,7574"
 
 
 def ends(house: House, number: int, *rows: str) -> Agency:
-    """Let an agency of lottery/1 come, send, and end."""
+    """Let an agency of lottery/1 come to the open draw, send, and end."""
     agency = house.arrive()
-    agency.say(Hello(number), *([batch(rows)] if rows else []), End(len(rows), NONCE))
+    agency.say(Hello(number, OPEN_DRAW), *([batch(rows)] if rows else []), End(len(rows), NONCE))
     assert Ack(len(rows), True) in agency.heard()
     return agency
 
@@ -109,15 +112,13 @@ def test_start_at_a_unix_socket(tmp_path: Path) -> None:
 
 
 def test_start_in_a_directory_that_is_in_use(tmp_path: Path) -> None:
-    """It names the owner, and does not listen."""
+    """It says so, and does not listen; that the owner is this process nobody else needs to know."""
     with House(tmp_path):
         second = House(tmp_path)
         with pytest.raises(StartError) as error:
             second.central.startService()
         directory = tmp_path / "data"
-        assert str(error.value) == (
-            f"the data directory {directory} is in use by process {os.getpid()}"
-        )
+        assert str(error.value) == f"the data directory {directory} is in use by process unknown"
         assert second.endpoint.factory is None
         assert not second.central.running
     with House(tmp_path):
@@ -130,7 +131,7 @@ def test_start_where_it_cannot_listen(tmp_path: Path) -> None:
     refusal = CannotListenError("127.0.0.1", 12345, OSError(98, "Address already in use"))
     good, bad = MemoryEndpoint(), MemoryEndpoint(refusal)
     settings = settings_in(tmp_path)
-    central = Central(settings, reactor, [good, bad], OffThread(), log, 10)
+    central = Central(settings, reactor, [good, bad], OffThread(), lambda: False, log, 10)
     with pytest.raises(StartError, match=r"^cannot listen, .*12345.*already in use") as error:
         central.startService()
     assert error.value.__cause__ is not None
@@ -146,7 +147,7 @@ def test_start_where_it_cannot_listen(tmp_path: Path) -> None:
 def test_start_where_no_draw_can_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if it could not listen."""
 
-    def new_draw(self: DataDirectory) -> DrawDirectory:
+    def new_draw(self: DataDirectory, places: int) -> DrawDirectory:
         raise OSError(28, "No space left on device")
 
     house = House(tmp_path)
@@ -176,10 +177,12 @@ def test_stop_before_a_start_and_again(tmp_path: Path) -> None:
 
 
 def test_stop_frees_what_was_owned(tmp_path: Path) -> None:
-    """It listens no more, and another can take the directory; the next draw has the next number."""
+    """It listens no more, and another can take the directory, and the draw where it was."""
     for number in (1, 2, 3):
-        with House(tmp_path) as house:
-            assert house.log.of("draw_open")[0]["draw"] == str(number)
+        with House(tmp_path, agencies=4) as house:
+            opened = house.log.of("draw_open" if number == 1 else "draw_resumed")
+            assert [each["draw"] for each in opened] == ["1"]
+            ends(house, number)
             house.stop()
             assert not house.endpoint.port.listening
             assert not house.central.done.called
@@ -202,21 +205,28 @@ def test_stop_waits_for_its_ports(tmp_path: Path) -> None:
             assert stopped == [None]
 
 
-def test_stop_while_a_draw_is_sealed(tmp_path: Path) -> None:
-    """The work beside the reactor is left, and leaves nothing; nobody is told of a draw."""
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_stop_while_a_draw_is_concluded(tmp_path: Path, steps: int) -> None:
+    """The step under way is let end or left; nothing half is left, and nobody is told of it."""
     with House(tmp_path) as house:
         house.off_thread.hold = True
         agency = ends(house, 1, ROW)
+        for _ in range(steps):
+            house.off_thread.run()
+            house.settle()
         assert house.off_thread.waiting == 1
+        assert house.log.of("consulta_ganadores") == []
         stopped: list[object] = []
         house.central.stopService().addBoth(stopped.append)
         house.settle()
         assert stopped == []
         assert agency.heard() == [Error(Code.STOPPING, "the central is being stopped")]
-        house.off_thread.run()
+        while house.off_thread.waiting:
+            house.off_thread.run()
+            house.settle()
         assert stopped == [None]
-        assert house.log.of("sorteo") == []
-        assert not house.draw_file(1).exists()
+        assert len(house.log.of("sorteo")) == (steps == 3)
+        assert house.draw_file(1).exists() == (steps >= 2)
 
 
 def test_stop_while_the_writers_of_a_draw_end(tmp_path: Path) -> None:
@@ -305,8 +315,13 @@ def test_sorteo_comes_before_any_result(tmp_path: Path) -> None:
         agency = ends(house, 1, ROW)
         assert house.log.of("sorteo") == []
         assert agency.heard() == []
-        house.off_thread.run()
+        for step in ("closing", "sealed", "drawn"):
+            assert house.log.of("sorteo") == []
+            house.off_thread.run()
+            house.settle()
+            assert agency.heard() == [], step
         assert len(house.log.of("sorteo")) == 1
+        house.off_thread.run()  # reads the winners
         house.settle()
         assert len(agency.heard()) == 1
 
@@ -317,8 +332,10 @@ def test_draws_follow_each_other(tmp_path: Path) -> None:
         house.off_thread.hold = True
         first = ends(house, 1, ROW)
         second = ends(house, 1, *bets(1, 2))
-        third = house.greeted(1)
+        third, welcome = house.welcomed(1, OPEN_DRAW)
+        assert welcome.draw == 3
         assert house.off_thread.waiting == 2
+        house.off_thread.hold = False
         house.off_thread.run()
         house.settle()
         assert [message.draw for message in first.heard() if isinstance(message, Winners)] == [1]
@@ -327,7 +344,10 @@ def test_draws_follow_each_other(tmp_path: Path) -> None:
         assert house.bets_csv(1) == f"1,{ROW}\n"
         assert house.bets_csv(2) == "".join(f"1,{row}\n" for row in bets(1, 2))
         assert [each["draw"] for each in house.log.of("draw_open")] == ["1", "2", "3"]
-        assert house.central._pools == [house.central._factory.open_draw.pool]
+        for draw, total in ((1, 1), (2, 0)):
+            house.agencies[draw - 1].say(Received(draw, total))
+        assert house.central._pools == [house.draw.pool]
+        assert house.central._rounds.concluding == []
 
 
 def test_as_many_draws_as_wanted(tmp_path: Path) -> None:
@@ -339,7 +359,7 @@ def test_as_many_draws_as_wanted(tmp_path: Path) -> None:
         second = ends(house, 1)
         late = house.arrive()
         late.say(Hello(7))
-        assert late.heard() == [Error(Code.CLOSED, "draw 2 takes no more bets")]
+        assert late.heard() == [Error(Code.CLOSED, "no draw is open")]
         late = house.arrive(classic.DIALECT)
         late.say(classic_batch([ROW]))
         assert late.heard() == [ClassicRefused()]
@@ -383,22 +403,27 @@ def test_who_is_left_out_is_named(tmp_path: Path) -> None:
 
 
 def test_a_torn_tail_is_told(tmp_path: Path) -> None:
-    """Half a record behind the last whole one is no bet, and the log says where it stood."""
+    """Half a record behind the last whole one is no bet, and the log says how long it was."""
     with House(tmp_path, agencies=2) as house:
         cut, whole = house.greeted(1), house.greeted(2)
         cut.say(batch([ROW]))
-        house.children[0].die(9)
         segment = house.draw_file(1, "segment-0001.log")
-        length = segment.stat().st_size
         with segment.open("ab") as file:
             file.write(b"LCS1 torn")
+        house.children[0].die(9)
         house.settle()
+        assert house.log.of("salvage") == [
+            {
+                "level": "WARNING",
+                "result": "success",
+                "draw": "1",
+                "segment": "segment-0001.log",
+                "torn_bytes": "9",
+            }
+        ]
         whole.say(End(0, NONCE))
         whole.say(Received(1, 0))
         assert house.bets_csv() == f"1,{ROW}\n"
-        (line,) = house.log.of("torn_tail")
-        assert line["path"] == str(segment)
-        assert (line["offset"], line["length"]) == (str(length), "9")
 
 
 def test_a_writer_that_does_not_end_is_killed(tmp_path: Path) -> None:
@@ -438,7 +463,7 @@ class Broken(OffThread):
 @pytest.mark.parametrize(
     ("error", "status", "sentence"),
     [
-        (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device"),
+        (OSError(errno.EIO, "Input/output error"), 1, "[Errno 5] Input/output error"),
         (DamagedLedger("seg", 7, "no"), 3, "seg is damaged at byte 7, no"),
     ],
 )
@@ -447,7 +472,7 @@ def test_a_draw_that_cannot_be_sealed(
 ) -> None:
     """The central says why, and is done with a status that tells."""
     house = House(tmp_path)
-    house.central._off_thread = Broken(error)
+    house.central._disk._off_thread = Broken(error)
     with house:
         agency = ends(house, 1, ROW)
         done: list[int] = []
@@ -459,29 +484,44 @@ def test_a_draw_that_cannot_be_sealed(
         assert agency.heard() == [Error(Code.STOPPING, "the central is being stopped")]
 
 
-def test_bets_that_were_acknowledged_are_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["flip", "cut"])
+def test_bets_that_were_acknowledged_are_missing(tmp_path: Path, way: str) -> None:
     """No number is drawn over half of what an agency was told is on disk."""
     with House(tmp_path, agencies=2) as house:
         ends(house, 1, ROW)
         segment = house.draw_file(1, "segment-0001.log")
         content = bytearray(segment.read_bytes())
-        content[50] ^= 1
-        segment.write_bytes(content)
         done: list[int] = []
         house.central.done.addCallback(done.append)
-        ends(house, 2)
+        if way == "flip":
+            content[HEADER_BYTES + 50] ^= 1
+            segment.write_bytes(content)
+            ends(house, 2)
+            sentence = (
+                f"at byte {HEADER_BYTES}, no record checks out there, and byte {len(content)} tells"
+                f" that {len(content)} bytes were on disk"
+            )
+        else:
+            house.off_thread.hold = True
+            ends(house, 2)
+            house.off_thread.run()
+            house.settle()
+            assert all(child.ended for child in house.children)
+            segment.write_bytes(content[:HEADER_BYTES])
+            house.off_thread.run()
+            sentence = "at byte 0, agency 1 has ended with 1 bets, 0 are found"
         assert done == [3]
         (line,) = house.log.of("central")
-        assert line["error"] == (
-            f"{segment} is damaged at byte 0, agency 1 has ended with 1 bets, 0 are found"
-        )
+        assert sentence in line["error"]
+        assert str(segment) in line["error"]
         assert not house.log.of("sorteo")
+        assert house.draw.number == 2
 
 
 def test_a_bug(tmp_path: Path, logged_failures: list[LogEvent]) -> None:
     """What nobody foresaw is a failure in the log, and status 1; only the first status counts."""
     house = House(tmp_path)
-    house.central._off_thread = Broken(ZeroDivisionError("a bug"))
+    house.central._disk._off_thread = Broken(ZeroDivisionError("a bug"))
     with house:
         ends(house, 1, ROW)
         ends(house, 1, ROW)
@@ -495,8 +535,8 @@ def test_a_bug(tmp_path: Path, logged_failures: list[LogEvent]) -> None:
 def test_the_next_draw_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then the central cannot go on, once those who have ended have their winners."""
 
-    def new_draw(self: DataDirectory) -> DrawDirectory:
-        raise OSError(28, "No space left on device")
+    def new_draw(self: DataDirectory, places: int) -> DrawDirectory:
+        raise OSError(errno.EIO, "Input/output error")
 
     with House(tmp_path) as house:
         monkeypatch.setattr(DataDirectory, "new_draw", new_draw)
@@ -506,4 +546,86 @@ def test_the_next_draw_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Monk
         assert done == []
         agency.say(Received(1, 1))
         assert done == [1]
-        assert house.log.of("central")[0]["error"] == "[Errno 28] No space left on device"
+        assert house.log.of("central")[0]["error"] == "[Errno 5] Input/output error"
+
+
+def test_no_room_for_the_next_draw(tmp_path: Path) -> None:
+    """It waits, and whoever comes is told to come again; it goes on by itself, with that draw."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        write = agency.transport.write
+
+        def fill(words: bytes) -> None:
+            if words == lottery1.encode(Ack(1, True)):
+                house.disk.room = False  # the END found room, and took the last of it
+            write(words)
+
+        agency.transport.write = fill  # type: ignore[method-assign]
+        agency.say(batch([ROW]), End(1, NONCE))
+        house.advance(2)
+        assert {each["work"] for each in house.log.of("room")} == {"open", "closing"}
+        for number, draw, code in (
+            (1, OPEN_DRAW, Code.CLOSED),
+            (2, 0, Code.CLOSED),
+            (2, OPEN_DRAW, Code.CLOSED),
+            (2, 3, Code.CLOSED),
+            (2, 2, Code.STORAGE),  # its directory is there, its record is not
+        ):
+            late = house.arrive()
+            late.say(Hello(number, draw))
+            (error,) = late.heard()
+            assert isinstance(error, Error)
+            assert error.code is code
+        late = house.arrive(classic.DIALECT)
+        late.say(ClassicEnd())
+        assert late.heard() == [ClassicRefused()]
+        house.disk.room = True
+        house.advance(1)
+        assert house.draw.number == 2
+        assert [each["draw"] for each in house.log.of("draw_open")] == ["1", "2"]
+        agency.say(Received(1, 1))
+        assert results(house) == {"1": "1"}
+        house.greeted(2)
+
+
+def test_stop_while_there_is_no_room_for_the_next_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits no longer; the next start opens it."""
+
+    def new_draw(self: DataDirectory, places: int) -> DrawDirectory:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with House(tmp_path) as house:
+        with monkeypatch.context() as patched:
+            patched.setattr(DataDirectory, "new_draw", new_draw)
+            agency = ends(house, 1, ROW)
+            agency.say(Received(1, 1))
+            house.stop()
+        assert not house.central.done.called
+    with House(tmp_path) as house:
+        assert house.draw.number == 2
+
+
+def test_closing_without_room(tmp_path: Path) -> None:
+    """Every step waits for room, one after the other, and nothing is drawn twice."""
+    with House(tmp_path) as house:
+        house.off_thread.hold = True
+        agency = ends(house, 1, ROW)
+        house.disk.room = False
+        house.off_thread.hold = False
+        house.off_thread.run()
+        house.advance(3)
+        assert agency.heard() == []
+        assert {each["work"] for each in house.log.of("room")} == {"closing"}
+        house.disk.room = True
+        house.advance(1)
+        assert isinstance(agency.heard()[0], Winners)
+        house.disk.room = False
+        agency.say(Received(1, 1))
+        house.advance(3)
+        assert house.log.of("delivered") == []
+        house.disk.room = True
+        house.advance(1)
+        assert len(house.log.of("delivered")) == 1
+        assert len(house.log.of("sorteo")) == 1

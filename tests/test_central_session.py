@@ -9,7 +9,8 @@ from central_fakes import NONCE, Agency, House, batch, bets, classic_batch
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from zope.interface.verify import verifyObject
 
-from lottery.central.session import DELIVERY_SECONDS, AgencySession
+from lottery.central.draw import DELIVERY_SECONDS
+from lottery.central.session import AgencySession
 from lottery.errors import Code
 from lottery.wire import classic, lottery1
 from lottery.wire.messages import (
@@ -210,7 +211,7 @@ def test_nonsense(tmp_path: Path, words: bytes, code: Code, sentence: str) -> No
         assert agency.transport.shut
         agency.say(Hello(1))
         assert agency.bytes_heard() == b""
-        assert house.central._factory.open_draw.places[0].agency is None
+        assert house.draw.places[0].agency is None
         agency.close()
         (line,) = [each for each in house.log.of("accept_connections") if "code" in each]
         assert (line["code"], line["level"]) == (code.name, "WARNING")
@@ -224,8 +225,8 @@ def test_nonsense_of_a_classic_agency(tmp_path: Path) -> None:
         assert too_long.bytes_heard() == b"\xff"
         later = house.arrive(classic.DIALECT)
         later.say(classic_batch([ROW]), b"\4")
-        assert later.bytes_heard() == b"\xff"
-        assert house.central._factory.open_draw.left_out == []
+        assert later.bytes_heard() == b"\2\xff"
+        assert house.left_out(1) == {}
         (line,) = house.log.of("agency")
         assert (line["agency"], line["code"]) == ("1", "PROTO")
 
@@ -256,13 +257,15 @@ def test_an_agency_beyond_the_places(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_taken(tmp_path: Path) -> None:
-    """The one who is there goes on."""
+    """A classic session cannot say who it is: it goes on, and whoever says its number is refused."""
     with House(tmp_path, agencies=2) as house:
-        first, second = house.greeted(1), house.arrive()
+        first, second = house.arrive(classic.DIALECT), house.arrive()
+        first.say(classic_batch([ROW]))
         second.say(Hello(1))
-        assert second.heard() == [Error(Code.TAKEN, "agency 1 is at work in draw 1 already")]
-        first.say(batch([ROW]))
-        assert first.heard() == [Ack(1)]
+        assert second.heard() == [Error(Code.TAKEN, "agency 1 is a classic one in draw 1")]
+        assert not second.connected
+        first.say(classic_batch([ROW]))
+        assert first.bytes_heard() == b"\2\2"
 
 
 def test_no_writer_can_start(tmp_path: Path) -> None:
@@ -342,19 +345,26 @@ def test_an_end_that_does_not_fit(tmp_path: Path) -> None:
         assert house.log.of("agency")[0]["error"] == sentence
 
 
-def test_who_leaves_is_not_heard(tmp_path: Path) -> None:
-    """What a writer says of a session that has left in the meantime changes nothing."""
+def test_who_is_told_to_go_hears_first_what_became_of_its_batches(tmp_path: Path) -> None:
+    """It is read no more; what was stored is acknowledged, and then come the last words."""
     with House(tmp_path, agencies=2) as house:
         agency = house.greeted(1)
         house.children[0].stopped = True
-        agency.say(batch([ROW]), End(1, NONCE), b"\0")
-        (error,) = agency.heard()
-        assert isinstance(error, Error)
-        assert error.code is Code.PROTO
+        agency.say(batch([ROW]), b"\0")
+        agency.say(batch([ROW], 1))
+        assert agency.heard() == []
+        assert agency.transport.arriving
+        assert house.log.of("agency")[0]["code"] == "PROTO"
         house.children[0].stopped = False
         house.settle()
-        assert agency.heard() == []
-        assert house.log.of("agency")[0]["code"] == "PROTO"
+        ack, error = agency.heard()
+        assert ack == Ack(1)
+        assert isinstance(error, Error)
+        assert error.code is Code.PROTO
+        assert not agency.connected
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        assert house.left_out(1) == {"1": error.sentence}
+        assert house.bets_csv() == f"1,{ROW}\n"
 
 
 # Cut off.
@@ -419,7 +429,7 @@ def test_gone_and_its_writer_too(tmp_path: Path) -> None:
         agency.reset()
         house.children[0].die(9)
         house.settle()
-        assert house.left_out(1) == {"1": "its writer was ended by signal 9"}
+        assert house.left_out(1) == {"1": "the connection was lost"}
         assert house.log.of("sorteo")[0]["result"] == "fail"
 
 
@@ -494,10 +504,14 @@ def test_nonsense_behind_an_end(tmp_path: Path) -> None:
         agency = house.greeted(1)
         house.children[0].stopped = True
         agency.say(batch([ROW]), End(1, NONCE), batch([ROW], 1))
-        assert [error.code for error in agency.heard()] == [Code.STATE]
+        assert agency.heard() == []
         assert house.log.of("apuesta_recibida") == []
         house.children[0].stopped = False
         house.settle()
+        *acks, error = agency.heard()
+        assert acks == [Ack(1), Ack(1, True)]
+        assert isinstance(error, Error)
+        assert error.code is Code.STATE
         assert [each["result"] for each in house.log.of("apuesta_recibida")] == ["success"]
         assert house.left_out(1) == {}
         assert len(house.log.of("sorteo")) == 1
@@ -510,12 +524,15 @@ def test_a_deadline_with_an_end_in_the_writers_hands(tmp_path: Path) -> None:
         house.children[0].stopped = True
         agency.say(End(0, NONCE))
         house.advance(60)
-        assert [error.code for error in agency.heard()] == [Code.TIMEOUT]
+        assert agency.heard() == []
         assert house.log.of("sorteo") == []
         house.advance(40)
         assert house.children[0].signals == ["KILL"]
         house.children[0].die(9)
-        assert house.left_out(1) == {"1": "its writer was ended by signal 9"}
+        reason = "it had not ended when the deadline of 60 s passed"
+        assert house.left_out(1) == {"1": reason}
+        house.settle()
+        assert agency.heard() == [Error(Code.TIMEOUT, reason)]
 
 
 def test_who_waits_for_us_is_not_silent(tmp_path: Path) -> None:
@@ -590,11 +607,13 @@ def test_who_is_gone_when_its_turn_comes(tmp_path: Path) -> None:
         agency.say(*(batch(rows, 55 * index) for index in range(60)))
         assert not agency.transport.reading
         house.advance(30)
-        assert agency.heard()[-1] == Error(
-            Code.TIMEOUT, "it had not ended when the deadline of 30 s passed"
-        )
+        assert agency.heard() == []
         house.children[0].stopped = False
         house.settle()
+        ack, error = agency.heard()[-2:]
+        assert error == Error(Code.TIMEOUT, "it had not ended when the deadline of 30 s passed")
+        assert isinstance(ack, Ack)
+        assert 0 < ack.next_index < 55 * 60
         assert house.log.of("sorteo")[0]["result"] == "fail"
 
 

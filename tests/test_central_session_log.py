@@ -1,10 +1,11 @@
-"""``lottery.central.session_log``: what the log says of a session, never a number twice."""
+"""``lottery.central.session_log``: what the log says of a session, and what the draw says of it is not here."""
 
 from __future__ import annotations
 
 from fakes import MemoryLog
+from twisted.internet.task import Clock
 
-from lottery.central.draw import Place
+from lottery.central.place import Place
 from lottery.central.session_log import SessionLog
 from lottery.errors import Code
 
@@ -15,7 +16,7 @@ def started(level: str = "INFO", agency: int = 7) -> tuple[MemoryLog, SessionLog
     """The journal of a session that has a place."""
     log = MemoryLog(level)
     journal = SessionLog(log, PEER)
-    place = Place()
+    place = Place(Clock(), 0.0)
     place.agency, place.dialect = agency, "classic"
     journal.arrived(place)
     return log, journal, place
@@ -46,41 +47,28 @@ def test_every_batch_at_debug() -> None:
         "action: apuesta_recibida | result: fail | agency: 7 | cantidad: 4",
     ]
     assert {each["level"] for each in log.actions} == {"DEBUG"}
-    log.clear()
-    journal.succeeded()
-    assert log.lines == ["action: agency | result: success | agency: 7 | bets: 5"]
-    assert log.actions[0]["level"] == "DEBUG"
 
 
-def test_one_total_at_info() -> None:
-    """When it ends: what was stored, and nothing before."""
+def test_no_batch_at_info() -> None:
+    """The agency's total is told when its part is decided, which is the draw's to say."""
     log, journal, _ = started()
     log.clear()
     journal.stored([3, 0])
     journal.stored([2])
+    journal.refused(4)
     assert log.lines == []
-    journal.succeeded()
-    assert log.lines == [
-        "action: apuesta_recibida | result: success | agency: 7 | cantidad: 5",
-    ]
 
 
-def test_one_total_when_it_fails() -> None:
-    """The bets that were stored before, as a failure; a refused batch adds nothing."""
+def test_the_end_of_a_session() -> None:
+    """Whose, from where, and why: nothing of what becomes of the agency's part."""
     log, journal, _ = started()
     log.clear()
-    journal.stored([3])
-    journal.refused(9)
     journal.failed(Code.FIELD, "row 1, is bad", said_something=True)
-    journal.left_out()
     assert log.lines == [
-        (
-            "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
-            "code: FIELD | error: row 1, is bad"
-        ),
-        "action: apuesta_recibida | result: fail | agency: 7 | cantidad: 3",
+        "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
+        "code: FIELD | error: row 1, is bad"
     ]
-    assert [each["level"] for each in log.actions] == ["WARNING", "INFO"]
+    assert log.actions[0]["level"] == "WARNING"
 
 
 def test_nobodys_connection() -> None:

@@ -86,11 +86,12 @@ from fakes import MemoryLog
 
 from lottery.agency.failures import BadInput, BadRow
 from lottery.agency.reader import BatchReader
-from lottery.central import service
 from lottery.errors import Code
+from lottery.ledger import seal
 from lottery.settings import central_settings
 from lottery.wire import classic, lottery1
 from lottery.wire.messages import (
+    OPEN_DRAW,
     Ack,
     ClassicBatch,
     ClassicEnd,
@@ -344,10 +345,13 @@ def test_defect_14_a_sealed_list_does_not_change(tmp_path: Path) -> None:
         first, second = house.greeted(1), house.greeted(2)
         for agency in (first, second):
             agency.say(batch([WON]), End(1, NONCE))
+        house.off_thread.run()  # who takes part is published
+        house.settle()
         assert house.off_thread.waiting == 1
         assert all(child.ended for child in house.children)
-        next_day = house.greeted(1)
+        next_day, _ = house.welcomed(1, OPEN_DRAW)
         next_day.say(*(batch([LOST], index) for index in range(50)))
+        house.off_thread.hold = False
         house.off_thread.run()
         house.settle()
         assert house.bets_csv(1) == f"1,{WON}\n2,{WON}\n"
@@ -386,20 +390,24 @@ def test_defect_17_the_list_is_read_once(tmp_path: Path, monkeypatch: pytest.Mon
     """For all agencies at once, and by a thread that nobody waits for."""
     passes = []
 
-    def find_winners(path: Path, *more: Any) -> dict[int, list[bytes]]:
+    def read_checked(path: Path, *more: Any) -> Iterator[bytes]:
         passes.append(path)
         return original(path, *more)
 
-    original = service.find_winners
-    monkeypatch.setattr(service, "find_winners", find_winners)
+    original = seal.read_checked
+    monkeypatch.setattr(seal, "read_checked", read_checked)
     with House(tmp_path, agencies=5) as house:
         house.off_thread.hold = True
         for _ in range(5):
             house.arrive(classic.DIALECT).say(classic_batch([WON]), ClassicEnd())
-        assert passes == []
+        for _ in ("closing", "sealed", "drawn", "winners"):
+            assert passes.count(house.draw_file(1)) == (_ == "winners")
+            house.off_thread.run()
+            house.settle()
+        assert passes == [house.draw_file(1), house.draw_file(1, "winners.csv")]
+        for agency in house.agencies:
+            agency.close()
         house.off_thread.run()
-        house.settle()
-        assert passes == [house.draw_file(1)]
         assert [each["cant_ganadores"] for each in house.log.of("consulta_ganadores")] == ["1"] * 5
 
 

@@ -126,7 +126,7 @@ def test_draw_is_held_with_the_others(tmp_path: Path, failing: frozenset[int], f
             assert house.log.of("consulta_ganadores") == []
         house.advance(5)  # for who was told and did not close
         house.nothing_is_left()
-        assert not any(place.decided for place in house.central._factory.open_draw.places)
+        assert not any(place.decided for place in house.draw.places)
 
         tomorrow = {number: Day(house, dialect, number) for number, dialect in ARRIVALS}
         for number, day in tomorrow.items():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from zlib import crc32
 
 import pytest
-from fakes import FakeChild, FakeWriterReactor, MemoryLog, WorkingChild
+from central_fakes import House, OffThread, batch, bets
+from fakes import DiskSegment, FakeChild, FakeDisk, FakeWriterReactor, MemoryLog, WorkingChild
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
@@ -14,8 +17,11 @@ from twisted.logger import LogEvent, LogLevel
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from lottery.ledger.segment import Records
-from lottery.writer.pipe import Answer, Order, PipeReader, PipeRecord, pack, pack_open
+from lottery.errors import StartError
+from lottery.ledger.segment import Kind, NoRoom, Records, Segment, pack_head
+from lottery.ledger.standing import Standing
+from lottery.wire.messages import Ack, Hello
+from lottery.writer.pipe import Answer, Exit, Order, PipeReader, PipeRecord, pack, pack_open
 
 FDS: dict[int, int | str] = {0: "w", 1: "r", 2: "r", 3: "r"}
 
@@ -130,13 +136,13 @@ def test_reactor_refuses_once() -> None:
 def test_child_shows_orders() -> None:
     """Orders are shown whole, each once, however they were cut."""
     child = child_of(FakeWriterReactor(), Parent())
-    opening = pack_open(7, 3, 9)
+    opening = pack_open(7, 3, Standing(9, 1))
     child.writeToChild(0, opening[:5])
     assert child.orders() == []
     child.write(opening[5:])
     child.writeSequence([pack(Order.CLOSE, 7), pack(Order.CLOSE, 8)[:3]])
     assert child.orders() == [
-        PipeRecord(Order.OPEN, 7, 9, 0, b"\0\0\0\x03"),
+        PipeRecord(Order.OPEN, 7, 9, 0, b"\0\0\0\x03\0\0\0\x01\0"),
         PipeRecord(Order.CLOSE, 7, 0, 0, b""),
     ]
     assert child.orders() == []
@@ -246,7 +252,7 @@ class Rig:
     def __init__(self, path: Path) -> None:
         self.parent = Parent()
         self.reactor = FakeWriterReactor(real=True)
-        child = child_of(self.reactor, self.parent, "python", str(path), "1")
+        child = child_of(self.reactor, self.parent, "python", str(path), "1", "1", "0", "9")
         assert isinstance(child, WorkingChild)
         self.child = child
 
@@ -264,16 +270,17 @@ def test_working_child_stores(tmp_path: Path) -> None:
     assert rig.child.segment == path
     assert path.stat().st_size == 0
     assert not rig.child.work()
-    opening = pack_open(1, 5, 0)
+    opening = pack_open(1, 5, Standing())
     batch = pack(Order.ROWS, 1, 0, 1, b"Ana,Gil,1,2000-01-01,7\n")
     rig.child.writeToChild(0, opening + batch + batch[:4])
     rig.reactor.work()
     assert rig.answers() == [
-        PipeRecord(Answer.STORED, 1, 1, 1, b"\0\x01"),
+        PipeRecord(Answer.STORED, 1, 1, 1, crc32(b"Ana,Gil,1,2000-01-01,7\n").to_bytes(4) + b"\0\1"),
         PipeRecord(Answer.TAKEN, 0, len(opening + batch), 0, b""),
     ]
     data = path.read_bytes()
-    (record,) = Records(data)
+    head, record = Records(data)
+    assert head.kind == Kind.HEAD
     assert data[record.offset :] == b"5,Ana,Gil,1,2000-01-01,7\n"
     rig.child.writeToChild(0, batch[4:])
     rig.child.work()
@@ -284,6 +291,7 @@ def test_working_child_stores(tmp_path: Path) -> None:
     rig.reactor.work()
     assert rig.child.ended
     assert isinstance(rig.parent.reasons[-1].value, ProcessDone)
+    assert list(Records(path.read_bytes()))[-1].kind == Kind.CLOSE
 
 
 def test_working_child_can_be_stopped_and_killed(tmp_path: Path) -> None:
@@ -291,7 +299,7 @@ def test_working_child_can_be_stopped_and_killed(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "segment")
     fds = len(os.listdir("/proc/self/fd"))
     rig.child.stopped = True
-    rig.child.writeToChild(0, pack_open(1, 5, 0))
+    rig.child.writeToChild(0, pack_open(1, 5, Standing()))
     rig.reactor.work()
     assert rig.answers() == []
     rig.child.signalProcess("KILL")
@@ -314,7 +322,8 @@ def test_work_goes_on_while_there_is_work(tmp_path: Path) -> None:
         if rig.child.sent < 100:
             rig.child.writeToChild(0, pack(Order.CLOSE, 9))
         elif len(rig.reactor.children) == 1:
-            other = child_of(rig.reactor, later, "python", str(tmp_path / "segment-2"), "1")
+            words = ("python", str(tmp_path / "segment-2"), "1", "2", "0", "9")
+            other = child_of(rig.reactor, later, *words)
             other.writeToChild(0, pack(Order.CLOSE, 9))
 
     rig.parent.childDataReceived = hear
@@ -323,3 +332,126 @@ def test_work_goes_on_while_there_is_work(tmp_path: Path) -> None:
     assert rig.child.sent == 114
     assert later.heard == [(3, pack(Answer.TAKEN, 0, 19))]
     rig.reactor.end_all()
+
+
+def test_working_child_ends_within_an_order(tmp_path: Path) -> None:
+    """With the status of a true one, and its segment is not closed."""
+    path = tmp_path / "segment"
+    rig = Rig(path)
+    rig.child.writeToChild(0, pack(Order.CLOSE, 9)[:-1])
+    rig.child.closeChildFD(0)
+    rig.reactor.work()
+    assert rig.parent.reasons[-1].value.exitCode == Exit.ORDERS
+    assert path.read_bytes() == b""
+
+
+def test_working_child_tries_again(tmp_path: Path) -> None:
+    """What waits for room is stored when there is some; a stopped child does not try."""
+    rig = Rig(tmp_path / "segment")
+    fields = b"Ana,Gil,1,2000-01-01,7,"
+    rig.reactor.disk.room = False
+    rig.child.writeToChild(0, pack_open(1, 5, Standing(classic=True)))
+    rig.child.writeToChild(0, pack(Order.CLASSIC, 1, body=fields))
+    rig.reactor.work()
+    assert [answer.kind for answer in rig.answers()] == [Answer.HELD, Answer.TAKEN]
+    rig.child.try_again()
+    assert [answer.kind for answer in rig.answers()] == [Answer.TAKEN]
+    rig.reactor.disk.room = True
+    rig.child.stopped = True
+    rig.child.try_again()
+    assert rig.answers() == []
+    rig.child.stopped = False
+    rig.child.try_again()
+    assert [answer.kind for answer in rig.answers()] == [Answer.STORED, Answer.TAKEN]
+    rig.child.try_again()
+    assert rig.answers() == []
+    rig.child.die()
+    rig.child.try_again()
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_child_vanishes(tmp_path: Path, real: bool) -> None:
+    """It is gone, its file too, and its parent hears nothing, for that is dead as well."""
+    parent, reactor = Parent(), FakeWriterReactor(real=real)
+    fds = len(os.listdir("/proc/self/fd"))
+    child = child_of(reactor, parent, str(tmp_path / "segment"), "1", "1", "0", "9")
+    child.vanish()
+    child.vanish()
+    assert child.ended
+    assert (parent.reasons, parent.lost) == ([], [])
+    assert len(os.listdir("/proc/self/fd")) == fds
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """Nothing new finds room, neither a file nor a record; what is there stays, and goes on."""
+    disk = FakeDisk()
+    path = tmp_path / "segment"
+    segment = DiskSegment(disk, str(path), 1, 1, 0)
+    segment.append(b"one")
+    disk.fsync(0)
+    disk.room = False
+    with pytest.raises(NoRoom):
+        segment.append(b"two")
+    with pytest.raises(NoRoom):
+        DiskSegment(disk, str(tmp_path / "other"), 1, 2, 0)
+    with pytest.raises(OSError, match="No space left") as error:
+        disk.fsync(0)
+    assert error.value.errno == errno.ENOSPC
+    disk.room = True
+    segment.append(b"three")
+    assert path.read_bytes() == pack_head(1, 1) + b"onethree"
+    assert os.listdir(tmp_path) == ["segment"]
+    disk.room = False
+    segment.close()
+    assert path.read_bytes() == pack_head(1, 1) + b"onethree"
+    assert isinstance(segment, Segment)
+
+
+def test_work_beside_the_reactor_is_lost() -> None:
+    """It is done, and nobody hears of it."""
+    off_thread, done = OffThread(), []
+    off_thread.hold = True
+    off_thread(lambda: done.append("done")).addCallback(lambda _: done.append("heard"))
+    off_thread.lose()
+    off_thread.run()
+    assert done == ["done"]
+
+
+def test_house_crashes(tmp_path: Path) -> None:
+    """As by kill -9: nobody is told, nothing is logged or left open, the next house may own all."""
+    flushes = (os.fsync, os.fdatasync)
+    fds = len(os.listdir("/proc/self/fd"))
+    with House(tmp_path, agencies=2) as house:
+        agency, idle = house.greeted(1), house.arrive()
+        agency.say(batch(bets(1, 1)))
+        assert agency.heard() == [Ack(1)]
+        house.children[0].stopped = True
+        agency.say(batch(bets(1, 2), 1))
+        with pytest.raises(StartError):
+            House(tmp_path).central.startService()
+        house.log.clear()
+        house.crash()
+        assert not agency.connected
+        assert agency.heard() == idle.heard() == []
+        assert all(child.ended for child in house.children)
+        assert house.log.lines == []
+        with pytest.raises(AssertionError, match="nobody listens"):
+            house.arrive()
+    assert (os.fsync, os.fdatasync) == flushes
+    assert len(os.listdir("/proc/self/fd")) == fds
+    with House(tmp_path, agencies=2) as house:
+        late = house.arrive()
+        late.say(Hello(2))
+        assert len(late.heard()) == 1
+
+
+def test_house_tries_again_as_time_passes(tmp_path: Path) -> None:
+    """Children that wait for room do so by themselves."""
+    with House(tmp_path, agencies=2) as house:
+        agency = house.arrive("classic")
+        house.disk.room = False
+        agency.say(b"\1\0\x17Ana,Gil,1,2000-01-01,7,")
+        assert agency.bytes_heard() == b""
+        house.disk.room = True
+        house.advance(0.5)
+        assert agency.bytes_heard() == b"\2"

@@ -1,57 +1,32 @@
-"""``lottery.ledger.bets_csv``: the same bets give the same bytes, whole or not at all."""
+"""``lottery.ledger.bets_csv``: the same bets give the same bytes, and no gap goes unseen."""
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable
+import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_bytes import NONCE, after, batch, closed, crc, draw_of, end, opened, row, rows, tree
 
 import lottery.ledger.bets_csv as bets_csv_module
-from lottery.errors import DamagedLedger
+from lottery.errors import DamagedLedger, LotteryError
 from lottery.ledger.bets_csv import (
     Interrupted,
     Ledger,
+    RowsDigest,
     TornTail,
+    digest,
     make_bets_csv,
     never,
     write_rows,
 )
-from lottery.ledger.segment import Kind, pack
-
-
-def row(agency: int, index: int) -> bytes:
-    """The row of an agency's bet; no two are alike, and their lengths differ."""
-    return b"%d,%s,Gil,%d,2000-01-01,%d\n" % (agency, b"A" * (1 + index % 7), index, index % 10000)
-
-
-def rows(agency: int, first: int, count: int) -> bytes:
-    """The body of a record."""
-    return b"".join(row(agency, first + number) for number in range(count))
-
-
-def batch(agency: int, first: int, count: int) -> bytes:
-    """A record of bets."""
-    return pack(Kind.ROWS, agency, first, count, rows(agency, first, count), 0)
-
-
-def end(agency: int, total: int) -> bytes:
-    """A record of an END."""
-    return pack(Kind.END, agency, total, 0, bytes(32), 0)
-
-
-def segments(directory: Path, *contents: bytes) -> list[Path]:
-    """Put segments into a directory."""
-    paths = []
-    for number, content in enumerate(contents, 1):
-        paths.append(directory / f"segment-{number:04d}.log")
-        paths[-1].write_bytes(content)
-    return paths
+from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.record import FileDigest
+from lottery.ledger.segment import Kind
+from lottery.ledger.standing import Standing
 
 
 def all_rows(ledger: Ledger) -> bytes:
@@ -59,58 +34,84 @@ def all_rows(ledger: Ledger) -> bytes:
     return b"".join(ledger.rows())
 
 
-def after(calls: int) -> Callable[[], bool]:
-    """Say no some times, then yes."""
-    left = iter(range(calls))
-    return lambda: next(left, None) is None
+def damage(draw: DrawDirectory) -> tuple[str, int, str]:
+    """Read a damaged ledger; gives the segment, the place and the sentence."""
+    with pytest.raises(DamagedLedger) as error:
+        Ledger(draw)
+    begin = f"{error.value.path} is damaged at byte {error.value.offset}, "
+    sentence = str(error.value).removeprefix(begin)
+    return Path(error.value.path).name, error.value.offset, sentence
 
 
 def test_order_of_agency_then_index(tmp_path: Path) -> None:
     """Agencies by their number, not its text; bets by index, wherever they were stored."""
-    paths = segments(
+    draw = draw_of(
         tmp_path,
-        batch(10, 0, 3) + batch(9, 2, 1) + batch(10, 3, 1),
-        batch(9, 0, 2) + batch(0, 0, 1) + batch(2**32 - 1, 0, 1) + end(9, 3),
+        opened(1, batch(10, 0, 3), batch(9, 2, 1), batch(10, 3, 1)),
+        closed(2, batch(9, 0, 2), batch(0, 0, 1), batch(2**32 - 1, 0, 1), end(9, 3)),
     )
-    ledger = Ledger(paths)
+    before = tree(tmp_path)
+    ledger = Ledger(draw)
     expected = [(0, 1), (9, 3), (10, 4), (2**32 - 1, 1)]
     assert all_rows(ledger) == b"".join(rows(agency, 0, bets) for agency, bets in expected)
     assert ledger.agencies == [agency for agency, _ in expected]
     assert [(agency, ledger.bets_of(agency)) for agency in ledger.agencies] == expected
     assert ledger.bets_of(1) == 0
+    assert list(ledger.rows_of(1)) == []
     assert ledger.torn == []
+    assert ledger.closed == {draw.segment(1): False, draw.segment(2): True}
+    assert tree(tmp_path) == before
+
+
+def test_standings(tmp_path: Path) -> None:
+    """How much of each agency is stored; a classic one has no CRC-32."""
+    draw = draw_of(
+        tmp_path,
+        closed(1, batch(1, 0, 2), batch(4, 0, 3, classic=True), batch(1, 5, 1), end(2, 0)),
+        opened(2, batch(1, 2, 3), end(4, 3, nonce=b"")),
+    )
+    ledger = Ledger(draw)
+    assert ledger.standings() == {
+        1: Standing(6, crc(1, 6)),
+        2: Standing(0, 0, ended=True, nonce=NONCE),
+        4: Standing(3, 0, ended=True, classic=True),
+    }
+    assert ledger.standing_of(1) == Standing(6)
+    assert ledger.standing_of(7) == Standing()
 
 
 def test_ends(tmp_path: Path) -> None:
     """An END counts also for an agency without a bet, and makes no row."""
-    ledger = Ledger(segments(tmp_path, batch(1, 0, 1) + end(2, 0), batch(3, 0, 1) + end(3, 1)))
+    ledger = Ledger(
+        draw_of(tmp_path, closed(1, batch(1, 0, 1), end(2, 0), batch(3, 0, 1), end(3, 1)))
+    )
     ledger.require(2, 0)
     ledger.require(3, 1)
-    assert ledger.agencies == [1, 3]
+    assert ledger.agencies == [1, 2, 3]
     assert ledger.bets_of(2) == 0
 
 
 @pytest.mark.parametrize(("agency", "bets", "found"), [(1, 1, 1), (3, 2, 1), (3, 0, 1), (4, 0, 0)])
 def test_what_is_required(agency: int, bets: int, found: int, tmp_path: Path) -> None:
     """Bets or an END that are not there are damage, at the torn tail if there is one."""
-    sound = batch(1, 0, 1) + end(2, 0) + batch(3, 0, 1) + end(3, 1)
+    sound = opened(1, batch(1, 0, 1), end(2, 0), batch(3, 0, 1), end(3, 1))
     sentence = f"agency {agency} has ended with {bets} bets, {found} are found"
     for tail, offset in ((b"", 0), (b"LCS1", len(sound))):
-        paths = segments(tmp_path, sound + tail)
+        draw = draw_of(tmp_path / f"{offset}", sound + tail)
         with pytest.raises(DamagedLedger, match=sentence) as caught:
-            Ledger(paths).require(agency, bets)
+            Ledger(draw).require(agency, bets)
         assert caught.value.offset == offset
-        assert caught.value.path == str(paths[0])
+        assert caught.value.path == str(draw.segment(1))
 
 
 def test_agency_that_comes_back(tmp_path: Path) -> None:
     """Runs of one agency may alternate between segments, and within one."""
-    paths = segments(
+    draw = draw_of(
         tmp_path,
-        batch(1, 4, 2) + batch(1, 0, 2) + batch(1, 8, 1),
-        batch(1, 2, 2) + batch(1, 6, 2),
+        closed(1, batch(1, 4, 2), batch(1, 0, 2), batch(1, 8, 1)),
+        closed(2, batch(1, 2, 2), batch(1, 6, 2)),
     )
-    assert all_rows(Ledger(paths)) == rows(1, 0, 9)
+    assert all_rows(Ledger(draw)) == rows(1, 0, 9)
 
 
 @st.composite
@@ -134,16 +135,38 @@ def stored_days(draw: st.DrawFn) -> tuple[dict[int, int], list[list[bytes]]]:
     return bets, [[data for _, data in sorted(each, key=lambda one: one[0])] for each in pieces]
 
 
+def draw_of_day(data: str, contents: list[list[bytes]]) -> DrawDirectory:
+    """The draw of a stored day."""
+    return draw_of(Path(data), *(opened(at, *each) for at, each in enumerate(contents, 1)))
+
+
 @given(stored_days())
 def test_same_bets_give_same_bytes(day: tuple[dict[int, int], list[list[bytes]]]) -> None:
-    """Whatever the batches, their interleaving and the number of segments, one file comes out."""
+    """Whatever the batches, their interleaving and the number of segments, one file comes out.
+
+    And the digests are those of its bytes, counted by hand.
+    """
     bets, contents = day
     with TemporaryDirectory() as name:
-        directory = Path(name)
-        ledger = Ledger(segments(directory, *map(b"".join, contents)))
-        make_bets_csv(ledger, directory / "bets.csv")
-        made = (directory / "bets.csv").read_bytes()
-    assert made == b"".join(rows(agency, 0, total) for agency, total in sorted(bets.items()))
+        draw = draw_of_day(name, contents)
+        ledger = Ledger(draw)
+        whole, parts = make_bets_csv(ledger, draw.bets_csv)
+        made = draw.bets_csv.read_bytes()
+        assert digest(ledger, None) == (whole, parts)
+        standings = ledger.standings()
+    by_agency = {agency: rows(agency, 0, total) for agency, total in sorted(bets.items())}
+    assert made == b"".join(by_agency.values())
+    assert whole == FileDigest(sum(bets.values()), len(made), hashlib.sha256(made).hexdigest())
+    assert parts == {
+        agency: RowsDigest(
+            bets[agency], len(text), hashlib.sha256(text).hexdigest(), crc(agency, bets[agency])
+        )
+        for agency, text in by_agency.items()
+    }
+    assert standings == {
+        agency: Standing(total, crc(agency, total), ended=True, nonce=NONCE)
+        for agency, total in bets.items()
+    }
     for agency, total in bets.items():
         ledger.require(agency, total)
 
@@ -152,81 +175,125 @@ def test_same_bets_give_same_bytes(day: tuple[dict[int, int], list[list[bytes]]]
 def test_a_missing_record_is_never_overlooked(
     day: tuple[dict[int, int], list[list[bytes]]], data: st.DataObject
 ) -> None:
-    """Without one batch, either the rows end before it or it is damage; no row is made up."""
+    """Without one batch the END is not of all bets; without the END nothing is required of it."""
     bets, contents = day
     places = [
-        (number, at)
-        for number, content in enumerate(contents)
-        for at, record in enumerate(content)
-        if record[4] == Kind.ROWS
+        (number, at) for number, content in enumerate(contents) for at, record in enumerate(content)
     ]
     if not places:
         return
     number, at = data.draw(st.sampled_from(places))
     lost = contents[number].pop(at)
-    agency, first = int.from_bytes(lost[8:12], "big"), int.from_bytes(lost[12:20], "big")
+    agency = int.from_bytes(lost[8:12], "big")
     with TemporaryDirectory() as name:
-        paths = segments(Path(name), *map(b"".join, contents))
-        if first + int.from_bytes(lost[20:24], "big") < bets[agency]:
-            with pytest.raises(DamagedLedger, match=f"agency {agency} has bet"):
-                Ledger(paths)
+        draw = draw_of_day(name, contents)
+        if lost[4] == Kind.ROWS:
+            with pytest.raises(DamagedLedger, match=f"agency {agency} (has bet|ends with)"):
+                Ledger(draw)
         else:
-            assert Ledger(paths).bets_of(agency) == first
+            with pytest.raises(DamagedLedger, match=f"agency {agency} has ended with"):
+                Ledger(draw).require(agency, bets[agency])
 
 
-def test_gap_names_path_and_offset(tmp_path: Path) -> None:
-    """A hole in an agency's bets is damage, and it is said where the wrong rows stand."""
-    first, second = segments(
-        tmp_path, batch(1, 0, 2) + batch(2, 0, 1), batch(2, 1, 1) + batch(1, 3, 1)
+@given(stored_days(), st.data())
+def test_a_doubled_record_is_never_overlooked(
+    day: tuple[dict[int, int], list[list[bytes]]], data: st.DataObject
+) -> None:
+    """No batch and no END may be there twice, in whichever segments."""
+    _, contents = day
+    every = [record for content in contents for record in content]
+    if not every:
+        return
+    twice = data.draw(st.sampled_from(every))
+    content = data.draw(st.sampled_from(contents))
+    content.insert(data.draw(st.integers(0, len(content))), twice)
+    with TemporaryDirectory() as name:
+        draw = draw_of_day(name, contents)
+        with pytest.raises(DamagedLedger, match=f"agency {int.from_bytes(twice[8:12], 'big')} "):
+            Ledger(draw)
+
+
+@pytest.mark.parametrize(
+    ("contents", "where", "sentence"),
+    [
+        (
+            [[batch(1, 0, 2), batch(2, 0, 1)], [batch(2, 1, 1), batch(1, 3, 1)]],
+            (2, 1),
+            "agency 1 has bet 3 here where 2 should follow",
+        ),
+        ([[batch(7, 1, 1)]], (1, 0), "agency 7 has bet 1 here where 0 should follow"),
+        (
+            [[batch(7, 0, 3)], [batch(7, 1, 2)]],
+            (2, 0),
+            "agency 7 has bet 1 here where 3 should follow",
+        ),
+        ([[batch(7, 0, 3), end(7, 2)]], (1, 1), "agency 7 ends with 2 bets here, 3 are found"),
+        ([[end(7, 2)]], (1, 0), "agency 7 ends with 2 bets here, 0 are found"),
+        (
+            [[end(7, 2), batch(8, 0, 1)], [batch(7, 0, 3)]],
+            (1, 0),
+            "agency 7 ends with 2 bets here, 3 are found",
+        ),
+        (
+            [[batch(7, 0, 2), end(7, 2), batch(7, 2, 1)]],
+            (1, 2),
+            "agency 7 has ended before, and goes on here",
+        ),
+        (
+            [[batch(7, 0, 2), end(7, 2), end(7, 2)]],
+            (1, 2),
+            "agency 7 has ended before, and goes on here",
+        ),
+        ([[end(7, 0)], [end(7, 0)]], (2, 0), "agency 7 has ended before, and goes on here"),
+    ],
+)
+def test_damage_between_records(
+    tmp_path: Path, contents: list[list[bytes]], where: tuple[int, int], sentence: str
+) -> None:
+    """Gaps, bets twice, wrong totals, bets behind an END: where the record stands."""
+    draw = draw_of(tmp_path, *(closed(at, *each) for at, each in enumerate(contents, 1)))
+    segment, number = where
+    offset = 40 + sum(map(len, contents[segment - 1][:number]))
+    assert damage(draw) == (f"segment-{segment:04d}.log", offset, sentence)
+
+
+def test_damage_within_a_segment(tmp_path: Path) -> None:
+    """What a segment alone tells is found, too; swapped segments are not those of their names."""
+    first, second = closed(1, batch(7, 0, 3)), closed(2, batch(7, 3, 3))
+    assert damage(draw_of(tmp_path / "a", first, second + b"\0"))[:2] == (
+        "segment-0002.log",
+        len(second),
     )
-    with pytest.raises(DamagedLedger) as error:
-        Ledger([first, second])
-    offset = len(batch(2, 1, 1)) + 40
-    assert error.value.path == str(second)
-    assert error.value.offset == offset
-    assert second.read_bytes()[offset:] == row(1, 3)
-    assert str(error.value) == (
-        f"{second} is damaged at byte {offset}, agency 1 has bet 3 here where 2 should follow"
-    )
-
-
-def test_first_bet_missing(tmp_path: Path) -> None:
-    """An agency's bets begin with bet 0."""
-    with pytest.raises(DamagedLedger, match="agency 7 has bet 1 here where 0 should follow"):
-        Ledger(segments(tmp_path, batch(7, 1, 1)))
-
-
-def test_bet_stored_twice(tmp_path: Path) -> None:
-    """The same bets twice are damage, too: they must not be counted twice."""
-    with pytest.raises(DamagedLedger, match="agency 7 has bet 1 here where 3 should follow"):
-        Ledger(segments(tmp_path, batch(7, 0, 3), batch(7, 1, 2)))
+    assert damage(draw_of(tmp_path / "b", second, first))[:2] == ("segment-0001.log", 0)
 
 
 def test_torn_tails(tmp_path: Path) -> None:
     """What is no record is left out and told, with place and length; the rest counts."""
-    whole = batch(1, 0, 2)
-    paths = segments(tmp_path, whole + batch(1, 2, 2)[:-1], b"\0" * 5, b"", batch(2, 0, 1))
-    ledger = Ledger(paths)
+    whole = opened(1, batch(1, 0, 2))
+    draw = draw_of(tmp_path, whole + batch(1, 2, 2)[:-1], b"\0" * 5, b"", opened(4, batch(2, 0, 1)))
+    ledger = Ledger(draw)
     assert all_rows(ledger) == rows(1, 0, 2) + row(2, 0)
     assert ledger.torn == [
-        TornTail(str(paths[0]), len(whole), len(batch(1, 2, 2)) - 1),
-        TornTail(str(paths[1]), 0, 5),
+        TornTail(str(draw.segment(1)), len(whole), len(batch(1, 2, 2)) - 1),
+        TornTail(str(draw.segment(2)), 0, 5),
     ]
+    assert list(ledger.closed.values()) == [False] * 4
 
 
-@pytest.mark.parametrize("contents", [[], [b""], [b"", end(4, 0)]])
+@pytest.mark.parametrize("contents", [[], [b""], [b"", closed(2, end(4, 0))]])
 def test_empty_draw(tmp_path: Path, contents: list[bytes]) -> None:
     """A draw without a bet gives an empty file."""
-    path = tmp_path / "bets.csv"
-    make_bets_csv(Ledger(segments(tmp_path, *contents)), path)
-    assert path.read_bytes() == b""
-    assert path.stat().st_mode & 0o7777 == 0o600
+    draw = draw_of(tmp_path, *contents)
+    whole, _ = make_bets_csv(Ledger(draw), draw.bets_csv)
+    assert draw.bets_csv.read_bytes() == b""
+    assert whole == FileDigest(0, 0, hashlib.sha256().hexdigest())
+    assert draw.bets_csv.stat().st_mode & 0o7777 == 0o600
 
 
-def test_missing_segment(tmp_path: Path) -> None:
-    """A segment that cannot be read is an error."""
+def test_missing_draw(tmp_path: Path) -> None:
+    """A draw that cannot be read is an error."""
     with pytest.raises(FileNotFoundError):
-        Ledger([tmp_path / "segment-0001.log"])
+        Ledger(DrawDirectory(1, tmp_path / "missing"))
 
 
 def test_large_agencies_are_copied_in_steps(
@@ -234,20 +301,53 @@ def test_large_agencies_are_copied_in_steps(
 ) -> None:
     """No more than a step and a record is held at once, and nothing is lost between steps."""
     monkeypatch.setattr(bets_csv_module, "_COPY_BYTES", 100)
-    paths = segments(tmp_path, b"".join(batch(1, first, 2) for first in range(0, 60, 2)))
-    parts = list(Ledger(paths).rows())
+    draw = draw_of(tmp_path, opened(1, *(batch(1, first, 2) for first in range(0, 60, 2))))
+    parts = list(Ledger(draw).rows())
     assert b"".join(parts) == rows(1, 0, 60)
     assert len(parts) > 10
     longest = max(len(rows(1, first, 2)) for first in range(0, 60, 2))
     assert max(map(len, parts)) < 100 + longest
+    assert Ledger(draw).standings() == {1: Standing(60, crc(1, 60))}
 
 
 def test_write_rows(tmp_path: Path) -> None:
     """Rows go to any file; their length comes back."""
-    ledger = Ledger(segments(tmp_path, batch(1, 0, 3) + batch(2, 0, 3)))
+    ledger = Ledger(draw_of(tmp_path, opened(1, batch(1, 0, 3), batch(2, 0, 3))))
     with (tmp_path / "out").open("wb") as out:
         assert write_rows(ledger, out) == len(rows(1, 0, 3) + rows(2, 0, 3))
     assert (tmp_path / "out").read_bytes() == rows(1, 0, 3) + rows(2, 0, 3)
+
+
+def test_nothing_is_held_open(tmp_path: Path) -> None:
+    """Segments are opened when they are read: many of them need no many descriptors.
+
+    A salvage that puts another file in a segment's place meanwhile changes nothing.
+    """
+    content = opened(1, batch(1, 0, 3))
+    draw = draw_of(tmp_path, content)
+    ledger = Ledger(draw)
+    draw.segment(1).unlink()
+    draw.segment(1).write_bytes(closed(1, batch(1, 0, 3)))
+    assert all_rows(ledger) == rows(1, 0, 3)
+
+
+@pytest.mark.parametrize(
+    "other", [b"", opened(1), opened(1, batch(1, 0, 2)), opened(1, batch(2, 0, 3))]
+)
+def test_records_that_are_gone_when_they_are_copied(tmp_path: Path, other: bytes) -> None:
+    """Rows are checked again as they are read: of a segment at work, and of a closed one."""
+    draw = draw_of(tmp_path / "open", opened(1, batch(1, 0, 3)))
+    ledger = Ledger(draw)
+    draw.segment(1).write_bytes(other)
+    with pytest.raises(LotteryError, match="was cut back while it was read") as told:
+        all_rows(ledger)
+    assert not isinstance(told.value, DamagedLedger)
+    draw = draw_of(tmp_path / "closed", closed(1, batch(1, 0, 3)))
+    ledger = Ledger(draw)
+    draw.segment(1).write_bytes(other)
+    with pytest.raises(DamagedLedger, match="a record is not there any more") as error:
+        all_rows(ledger)
+    assert error.value.offset == 40
 
 
 def test_never() -> None:
@@ -255,115 +355,22 @@ def test_never() -> None:
     assert never() is False
 
 
-def test_published_whole_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Written aside, flushed, renamed, and then the directory is flushed: in this order."""
-    ledger = Ledger(segments(tmp_path, batch(1, 0, 3)))
-    path, temporary = tmp_path / "bets.csv", tmp_path / "bets.csv.tmp"
-    steps: list[str] = []
-    true_rename = os.rename
-
-    def flush(fd: int) -> None:
-        name = os.readlink(f"/proc/self/fd/{fd}")
-        steps.append(f"flush {Path(name).name}")
-        if name == str(temporary):
-            assert temporary.read_bytes() == rows(1, 0, 3)
-            assert not path.exists()
-
-    def rename(old: Path, new: Path) -> None:
-        steps.append(f"rename {old.name} {new.name}")
-        true_rename(old, new)
-
-    monkeypatch.setattr(os, "fsync", flush)
-    monkeypatch.setattr(os, "rename", rename)
-    make_bets_csv(ledger, path)
-    assert steps == ["flush bets.csv.tmp", "rename bets.csv.tmp bets.csv", f"flush {tmp_path.name}"]
-    assert path.read_bytes() == rows(1, 0, 3)
-    assert not temporary.exists()
-
-
-def test_mode_whatever_the_umask(tmp_path: Path) -> None:
-    """The file is the operator's alone."""
-    before = os.umask(0)
-    try:
-        make_bets_csv(Ledger(segments(tmp_path, batch(1, 0, 1))), tmp_path / "bets.csv")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "bets.csv").stat().st_mode & 0o7777 == 0o600
-
-
-def test_leftovers_of_a_crash_are_replaced(tmp_path: Path) -> None:
-    """A longer temporary file and an older result do not show through."""
-    path, temporary = tmp_path / "bets.csv", tmp_path / "bets.csv.tmp"
-    path.write_bytes(b"old" * 1000)
-    temporary.write_bytes(b"half" * 1000)
-    make_bets_csv(Ledger(segments(tmp_path, batch(1, 0, 1))), path)
-    assert path.read_bytes() == row(1, 0)
-    assert not temporary.exists()
-
-
-def test_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Without room there is no file, no temporary one either, and an older result stays."""
-    path, temporary = tmp_path / "bets.csv", tmp_path / "bets.csv.tmp"
-    path.write_bytes(b"old")
-    temporary.symlink_to("/dev/full")
-    with pytest.raises(OSError) as error:
-        make_bets_csv(Ledger(segments(tmp_path, batch(1, 0, 1))), path)
-    assert error.value.errno == errno.ENOSPC
-    assert path.read_bytes() == b"old"
-    assert not os.path.lexists(temporary)
-
-
-@pytest.mark.parametrize("broken", ["fsync", "rename"])
-def test_failed_step_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
-) -> None:
-    """A flush or a rename that fails is an error, and no file is there."""
-    ledger = Ledger(segments(tmp_path, batch(1, 0, 1)))
-
-    def fail(*arguments: object) -> None:
-        raise OSError(errno.EIO, "the disk is gone")
-
-    monkeypatch.setattr(os, broken, fail)
-    with pytest.raises(OSError, match="the disk is gone"):
-        make_bets_csv(ledger, tmp_path / "bets.csv")
-    assert [path.name for path in tmp_path.iterdir()] == ["segment-0001.log"]
-
-
-def test_unwritable_directory(tmp_path: Path) -> None:
-    """A file that cannot even be made is an error."""
-    ledger = Ledger(segments(tmp_path, batch(1, 0, 1)))
-    with pytest.raises(FileNotFoundError):
-        make_bets_csv(ledger, tmp_path / "missing" / "bets.csv")
-
-
-def test_failed_directory_flush_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is not known to be on disk is an error; the file itself is whole."""
-    ledger = Ledger(segments(tmp_path, batch(1, 0, 1)))
-
-    def fail(path: str) -> None:
-        raise OSError(errno.EIO, "the disk is gone")
-
-    monkeypatch.setattr(bets_csv_module, "flush_directory", fail)
-    with pytest.raises(OSError, match="the disk is gone"):
-        make_bets_csv(ledger, tmp_path / "bets.csv")
-    assert (tmp_path / "bets.csv").read_bytes() == row(1, 0)
-
-
 def test_interrupted_while_checking(tmp_path: Path) -> None:
     """The check is left within some thousand records."""
-    paths = segments(tmp_path, b"".join(batch(1, first, 1) for first in range(1025)))
+    draw = draw_of(tmp_path, opened(1, *(batch(1, first, 1) for first in range(1025))))
     with pytest.raises(Interrupted):
-        Ledger(paths, after(0))
+        Ledger(draw, after(0))
     with pytest.raises(Interrupted):
-        Ledger(paths, after(1))
-    assert Ledger(paths, after(2)).bets_of(1) == 1025
+        Ledger(draw, after(1))
+    assert Ledger(draw, after(2)).bets_of(1) == 1025
 
 
 def test_interrupted_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The copying is left after a step, and no temporary file stays."""
     monkeypatch.setattr(bets_csv_module, "_COPY_BYTES", 50)
-    paths = segments(tmp_path, batch(1, 0, 3) + batch(1, 3, 3))
-    ledger = Ledger(paths, after(2))
+    draw = draw_of(tmp_path, opened(1, batch(1, 0, 3), batch(1, 3, 3)))
+    before = tree(tmp_path)
+    ledger = Ledger(draw, after(2))
     with pytest.raises(Interrupted):
-        make_bets_csv(ledger, tmp_path / "bets.csv")
-    assert list(tmp_path.iterdir()) == paths
+        make_bets_csv(ledger, draw.bets_csv)
+    assert tree(tmp_path) == before

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import lottery.ledger.directory as directory_module
-from lottery.errors import StartError
-from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.errors import DamagedLedger, StartError
+from lottery.ledger.directory import DataDirectory, DrawDirectory, never, segment_number
+from lottery.ledger.record import DrawRecord, publish, read_record
 
 
 @pytest.fixture
@@ -28,7 +29,9 @@ def data(tmp_path: Path) -> Iterator[DataDirectory]:
 def test_names_of_a_draw(tmp_path: Path) -> None:
     """Where the files of a draw are."""
     draw = DrawDirectory(3, tmp_path)
+    assert draw.record == tmp_path / "draw.json"
     assert draw.bets_csv == tmp_path / "bets.csv"
+    assert draw.winners_csv == tmp_path / "winners.csv"
     assert draw.segment(1) == tmp_path / "segment-0001.log"
     assert draw.segment(12345) == tmp_path / "segment-12345.log"
 
@@ -41,6 +44,31 @@ def test_segments_in_order_of_their_numbers(tmp_path: Path) -> None:
     for number in reversed(numbers):
         draw.segment(number).touch()
     assert draw.segments() == [draw.segment(number) for number in numbers]
+    assert [segment_number(path) for path in draw.segments()] == numbers
+    assert draw.highest_segment() == 10001
+
+
+def test_highest_segment_of_none(tmp_path: Path) -> None:
+    """The next one is number 1 then."""
+    assert DrawDirectory(1, tmp_path).highest_segment() == 0
+
+
+def test_temporaries(tmp_path: Path) -> None:
+    """What a crash leaves of our own files, and nothing of others."""
+    ours = ["bets.csv.tmp", "draw.json.tmp", "segment-0007.log.tmp", "winners.csv.tmp"]
+    for name in (*ours, "draw.json", "segment-0007.log", "notes.tmp", ".tmp", "bets.csv.tmp.tmp"):
+        (tmp_path / name).touch()
+    assert [path.name for path in DrawDirectory(1, tmp_path).temporaries()] == ours
+
+
+def test_record_of_another_draw(tmp_path: Path) -> None:
+    """A record that was copied from another draw is damage."""
+    draw = DrawDirectory(3, tmp_path)
+    publish(DrawRecord(3, "open", 5), draw.record)
+    assert draw.read() == DrawRecord(3, "open", 5)
+    publish(DrawRecord(4, "open", 5), draw.record)
+    with pytest.raises(DamagedLedger, match="it is the record of draw 4"):
+        draw.read()
 
 
 def test_foreign_files_are_no_segments(tmp_path: Path) -> None:
@@ -53,6 +81,7 @@ def test_foreign_files_are_no_segments(tmp_path: Path) -> None:
         "segment-0001 (copy).log",
         "segment-x.log",
         "segment-001.log",
+        "segment-00001.log",
         "Xsegment-0002.log",
         ".segment-0002.log",
     ):
@@ -107,7 +136,7 @@ def test_second_owner_within_the_process(data: DataDirectory) -> None:
     data.own()
     fds = len(os.listdir("/proc/self/fd"))
     second = DataDirectory(data.path)
-    with pytest.raises(StartError, match=f"process {os.getpid()}$"):
+    with pytest.raises(StartError, match=r"in use by process unknown$"):
         second.own()
     assert len(os.listdir("/proc/self/fd")) == fds
     second.release()
@@ -115,12 +144,148 @@ def test_second_owner_within_the_process(data: DataDirectory) -> None:
         second.own()
 
 
+ORPHAN = """
+import os, sys
+from pathlib import Path
+from lottery.ledger.directory import DataDirectory
+data = DataDirectory(Path(sys.argv[1]))
+data.own()
+os.set_inheritable(data.lock_fd, True)
+words = "import sys; print('ready', flush=True); sys.stdin.read()"
+for _ in range(2):
+    if not os.fork():
+        os.execv(sys.executable, [sys.executable, "-c", words])
+    sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_children_that_outlive_the_owner(data: DataDirectory) -> None:
+    """They hold the lock on, and are named; when the last has ended, the directory is free."""
+    read, write = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHAN, str(data.path)], stdin=read, stdout=subprocess.PIPE
+    ) as owner:
+        os.close(read)
+        assert owner.stdout is not None
+        assert [owner.stdout.readline() for _ in range(2)] == [b"ready\n"] * 2
+        assert owner.wait(60) == -9
+        with pytest.raises(StartError) as error:
+            data.own()
+        said = str(error.value)
+        pids = [int(word) for word in said.rpartition("process ")[2].split(" and ")]
+        assert len(pids) == 2
+        assert owner.pid not in pids
+        assert ": " not in said
+        os.close(write)
+        assert owner.stdout.read() == b""  # both have ended
+    data.own()
+
+
+def test_waiting_for_the_lock(data: DataDirectory) -> None:
+    """It is tried as long as the caller says so, and taken as soon as it is free."""
+    first = DataDirectory(data.path)
+    first.own()
+    answers = iter([True, True, False])
+    with pytest.raises(StartError, match="in use"):
+        data.own(lambda: next(answers))
+    assert list(answers) == []
+    calls = []
+
+    def again() -> bool:
+        calls.append(None)
+        if len(calls) == 3:
+            first.release()
+        return True
+
+    data.own(again)
+    assert len(calls) == 3
+    assert (data.path / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_nobody_is_asked_when_it_is_free(data: DataDirectory) -> None:
+    """And without anybody to ask, the first try counts."""
+    data.own(pytest.fail)
+    assert never() is False
+
+
+def test_caller_that_gives_up(data: DataDirectory) -> None:
+    """An error of the caller's ends the waiting, and nothing stays open."""
+    first = DataDirectory(data.path)
+    first.own()
+    fds = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ZeroDivisionError):
+        data.own(lambda: 1 // 0 == 0)
+    assert len(os.listdir("/proc/self/fd")) == fds
+    first.release()
+
+
+def test_lock_fd(data: DataDirectory) -> None:
+    """Whoever inherits it holds the lock, also after we have given back our own."""
+    data.own()
+    assert os.path.samestat(os.fstat(data.lock_fd), (data.path / "lock").stat())
+    assert not os.get_inheritable(data.lock_fd)
+    inherited = os.dup(data.lock_fd)
+    data.release()
+    second = DataDirectory(data.path)
+    with pytest.raises(StartError, match="in use"):
+        second.own()
+    os.close(inherited)
+    second.own()
+    second.release()
+
+
 def test_unknown_owner(data: DataDirectory) -> None:
-    """An owner that has not said who it is holds the lock, too."""
+    """An owner that cannot be found out holds the lock, too."""
     data.path.mkdir(parents=True)
     with (data.path / "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(StartError, match=r"in use by process unknown$"):
+            data.own()
+
+
+def test_lock_that_fails(data: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are no locks, a sentence says so, and nobody is waited for."""
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    fds = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(StartError, match=r"cannot be used, .* No locks available"):
+        data.own(pytest.fail)
+    assert len(os.listdir("/proc/self/fd")) == fds
+
+
+def test_what_a_killed_process_has_made_is_flushed(
+    data: DataDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been killed between making the directory and flushing what is above it."""
+    (data.path / "draws").mkdir(parents=True)
+    flushed: list[str] = []
+    monkeypatch.setattr(directory_module, "flush_directory", flushed.append)
+    data.own()
+    assert flushed == [str(data.path), str(data.path.parent)]
+
+
+@pytest.mark.parametrize(
+    ("code", "starts"), [(errno.EACCES, True), (errno.EINVAL, True), (errno.EIO, False)]
+)
+def test_directory_above_that_cannot_be_flushed(
+    data: DataDirectory, monkeypatch: pytest.MonkeyPatch, code: int, starts: bool
+) -> None:
+    """One that is not ours is no obstacle; a disk that fails is."""
+    (data.path / "draws").mkdir(parents=True)
+
+    def fail(path: str) -> None:
+        if path == str(data.path.parent):
+            raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(directory_module, "flush_directory", fail)
+    if starts:
+        data.own()
+    else:
+        with pytest.raises(StartError, match="cannot be used"):
             data.own()
 
 
@@ -190,6 +355,8 @@ def test_draws_in_order_and_no_foreign_names(data: DataDirectory) -> None:
         "000003.tmp",
         "x",
         "\u0660" * 6,
+        "000000",
+        "0000002",
         " 000004",
     ):
         (data.path / "draws" / name).mkdir()
@@ -206,21 +373,54 @@ def test_draws_of_a_missing_directory(tmp_path: Path) -> None:
         DataDirectory(tmp_path / "missing").draws()
 
 
-def test_new_draws_follow_the_last_one(
-    data: DataDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first is 1, a gap is not filled; each is private and on disk under its name."""
+def test_new_draws_follow_the_last_one(data: DataDirectory) -> None:
+    """The first is 1, a gap is not filled; each is private and has its open record."""
     data.own()
-    flushed: list[str] = []
-    monkeypatch.setattr(directory_module, "flush_directory", flushed.append)
-    first = data.new_draw()
+    first = data.new_draw(5)
     assert first == DrawDirectory(1, data.path / "draws" / "000001")
     assert first.path.stat().st_mode & 0o7777 == 0o700
-    assert flushed == [str(data.path / "draws")]
-    assert data.new_draw().number == 2
+    assert first.read() == DrawRecord(1, "open", 5)
+    assert data.new_draw(6).read() == DrawRecord(2, "open", 6)
     (data.path / "draws" / "000041").mkdir()
-    assert data.new_draw().number == 42
+    (data.path / "draws" / "000041" / "segment-0001.log").touch()
+    assert data.new_draw(5).number == 42
     assert [draw.number for draw in data.draws()] == [1, 2, 41, 42]
     (data.path / "draws" / "999999").mkdir()
-    assert data.new_draw().path.name == "1000000"
-    assert data.new_draw().path.name == "1000001"
+    (data.path / "draws" / "999999" / "draw.json").touch()
+    assert data.new_draw(5).path.name == "1000000"
+    assert data.new_draw(5).path.name == "1000001"
+
+
+def test_a_new_draw_is_on_disk(data: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First its name, then its record: so a record is never in a directory that may vanish."""
+    data.own()
+    steps: list[str] = []
+
+    def flush(fd: int) -> None:
+        steps.append(str(Path(os.readlink(f"/proc/self/fd/{fd}")).relative_to(data.path)))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    data.new_draw(5)
+    assert steps == ["draws", "draws/000001/draw.json.tmp", "draws/000001"]
+
+
+@pytest.mark.parametrize("broken", ["rename", "fsync"])
+def test_new_draw_that_fails_is_made_with_the_next_try(
+    data: DataDirectory, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """What was made of it is used, so that no draw is left without a record."""
+    data.own()
+    data.new_draw(5)
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, broken, fail)
+            with pytest.raises(OSError, match="No space left"):
+                data.new_draw(5)
+        assert [draw.number for draw in data.draws()] == [1, 2]
+        assert list(data.draws()[1].path.iterdir()) == []
+    assert data.new_draw(5).number == 2
+    assert read_record(data.draws()[1].record) == DrawRecord(2, "open", 5)

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import csv
 import io
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import rows as valid_rows
 
-import lottery.ledger.winners as winners_module
-from lottery.ledger.bets_csv import Interrupted
-from lottery.ledger.winners import find_winners
+from lottery.ledger.winners import whole_rows, winning_rows
 
 
-def write(tmp_path: Path, *numbers: str) -> Path:
+def file(*numbers: str) -> bytes:
     """A ``bets.csv`` of agency 1 with these numbers, one row each."""
-    path = tmp_path / "bets.csv"
-    path.write_text("".join(f"1,Ana,Gil,{at},2000-01-01,{it}\n" for at, it in enumerate(numbers)))
-    return path
+    return "".join(
+        f"1,Ana,Gil,{at},2000-01-01,{number}\n" for at, number in enumerate(numbers)
+    ).encode()
 
 
-def found(winners: dict[int, list[bytes]]) -> list[str]:
-    """The numbers of agency 1's winning rows."""
-    return [row.decode().rstrip("\n").rpartition(",")[2] for row in winners.get(1, [])]
+def in_steps(content: bytes, step: int) -> list[bytes]:
+    """The same bytes in parts."""
+    return [content[at : at + step] for at in range(0, len(content), step)]
+
+
+def found(content: bytes, number: int, step: int = 10_000) -> list[str]:
+    """The numbers of the winning rows."""
+    rows = winning_rows(in_steps(content, step), number)
+    return [row.decode().rstrip("\n").rpartition(",")[2] for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -40,63 +42,55 @@ def found(winners: dict[int, list[bytes]]) -> list[str]:
         (100, ["100", "0100"], ["1100", "0010", "10", "1000"]),
     ],
 )
-def test_numbers_compare_as_integers(
-    tmp_path: Path, number: int, winning: list[str], losing: list[str]
-) -> None:
+def test_numbers_compare_as_integers(number: int, winning: list[str], losing: list[str]) -> None:
     """0042 is 42, and 142 is not; whatever stands before and behind."""
     mixed = [*losing, *winning, *winning, *losing, *winning]
-    assert found(find_winners(write(tmp_path, *mixed), number)) == winning * 3
+    assert found(file(*mixed), number) == winning * 3
 
 
-def test_number_that_nobody_can_have(tmp_path: Path) -> None:
+def test_number_that_nobody_can_have() -> None:
     """Nobody wins with a number beyond four digits."""
-    assert find_winners(write(tmp_path, "1000", "0000"), 10000) == {}
+    assert found(file("1000", "0000"), 10000) == []
 
 
-def test_rows_as_they_stand(tmp_path: Path) -> None:
-    """Rows keep order, bytes and LF, lose the agency; an agency without a winner has no entry."""
-    path = tmp_path / "bets.csv"
-    path.write_bytes(
+def test_rows_as_they_stand() -> None:
+    """Rows keep order, bytes, agency and LF."""
+    content = (
         "0,Zoë,Ñandú,7574,1999-03-17,7574\n"
         "1,Ana,Gil,7574,7574-01-01,1\n"
         "3,B,,7574,,7574\n"
         "3,Ana,Gil,1,2000-01-01,07574\n"
         "3,A,Gil,1,2000-01-01,7574\n"
-        "4294967295,A,Gil,1,2000-01-01,7574\n".encode()
+        "4294967295,A,Gil,1,2000-01-01,7574\n"
     )
-    assert find_winners(path, 7574) == {
-        0: ["Zoë,Ñandú,7574,1999-03-17,7574\n".encode()],
-        3: [b"B,,7574,,7574\n", b"A,Gil,1,2000-01-01,7574\n"],
-        4294967295: [b"A,Gil,1,2000-01-01,7574\n"],
-    }
+    lines = content.encode().splitlines(keepends=True)
+    assert list(winning_rows([content.encode()], 7574)) == [lines[at] for at in (0, 2, 4, 5)]
 
 
-def test_empty_file(tmp_path: Path) -> None:
+def test_empty_file() -> None:
     """A draw without bets has no winners."""
-    assert find_winners(write(tmp_path), 7574) == {}
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    """A file that is not there is an error."""
-    with pytest.raises(FileNotFoundError):
-        find_winners(tmp_path / "bets.csv", 7574)
+    assert list(winning_rows([], 7574)) == []
 
 
 @pytest.mark.parametrize("step", range(1, 90))
-def test_rows_across_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_rows_across_the_steps(step: int) -> None:
     """Wherever a step ends, within a row or at its end, no row is lost, cut or found twice."""
-    monkeypatch.setattr(winners_module, "_STEP_BYTES", step)
-    path = write(tmp_path, "42", "7", "0042", "1042", "042", "42", "4200", "042")
-    assert found(find_winners(path, 42)) == ["42", "0042", "042", "42", "042"]
+    content = file("42", "7", "0042", "1042", "042", "42", "4200", "042")
+    assert found(content, 42, step) == ["42", "0042", "042", "42", "042"]
 
 
-def naive(content: bytes, number: int) -> dict[int, list[bytes]]:
+@given(st.binary(max_size=60), st.integers(1, 20))
+def test_whole_rows(content: bytes, step: int) -> None:
+    """Nothing but what follows the last LF is lost, and each part ends in one."""
+    parts = list(whole_rows(in_steps(content, step)))
+    assert b"".join(parts) == content[: content.rfind(b"\n") + 1]
+    assert all(part.endswith(b"\n") for part in parts)
+
+
+def naive(content: bytes, number: int) -> list[bytes]:
     """What the module does, slowly and from the field rules alone."""
-    winners: dict[int, list[bytes]] = {}
-    for row in csv.reader(io.StringIO(content.decode(), newline="")):
-        if int(row[5]) == number:
-            winners.setdefault(int(row[0]), []).append((",".join(row[1:]) + "\n").encode())
-    return winners
+    rows = csv.reader(io.StringIO(content.decode(), newline=""))
+    return [(",".join(row) + "\n").encode() for row in rows if int(row[5]) == number]
 
 
 @given(
@@ -112,19 +106,5 @@ def test_finds_what_a_naive_reader_finds(
     for at, number in enumerate(numbers[: len(lines)]):
         lines[at] = lines[at].rpartition(",")[0] + "," + number
     content = "".join(line + "\n" for line in lines).encode()
-    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winners_module, "_STEP_BYTES", step)
-        path = Path(name) / "bets.csv"
-        path.write_bytes(content)
-        for number in {0, 7, 42, 7574, *(int(line.rpartition(",")[2]) for line in lines)}:
-            assert find_winners(path, number) == naive(content, number)
-
-
-def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The work is left at the next step once somebody wants that."""
-    monkeypatch.setattr(winners_module, "_STEP_BYTES", 10)
-    path = write(tmp_path, "1", "2")
-    answers = iter([False, False, True])
-    with pytest.raises(Interrupted):
-        find_winners(path, 1, lambda: next(answers))
-    assert list(answers) == []
+    for number in {0, 7, 42, 7574, *(int(line.rpartition(",")[2]) for line in lines)}:
+        assert list(winning_rows(in_steps(content, step), number)) == naive(content, number)

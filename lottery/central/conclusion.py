@@ -160,9 +160,9 @@ class Conclusion:
         """Tell an agency its winners; one that is away may come back for them."""
         assert place.agency is not None
         left = self._terms.rejoin
+        why_not = "the agency is away"
         for _ in range(MOST_TELLINGS):
             if place.session is None:
-                why_not = "the agency is away"
                 if place.dialect == classic.DIALECT or left <= 0 or self._is_stopped():
                     break
                 since = self._clock.seconds()

@@ -138,6 +138,7 @@ class Draw:
         if place is None:
             place = self._take(agency, lottery1.DIALECT, session)
         else:
+            self._begin_deadline()
             session.join(place)
             place.come_back(session)
         place.when_settled(lambda: self._welcome(place, session))
@@ -207,11 +208,15 @@ class Draw:
                 Code.FULL, f"all {len(self.places)} places of draw {self.number} are taken"
             )
         place = self._taken[agency] = self.places[len(self._taken)]
-        if self._deadline is None and self._terms.deadline:
-            self._deadline = self._clock.callLater(self._terms.deadline, self._too_late)
+        self._begin_deadline()
         place.take(agency, dialect, session)
         session.join(place)
         return place
+
+    def _begin_deadline(self) -> None:
+        """Begin with the first session, be it of an agency that an earlier process knew."""
+        if self._deadline is None and self._terms.deadline and not self.closed:
+            self._deadline = self._clock.callLater(self._terms.deadline, self._too_late)
 
     def _too_late(self) -> None:
         reason = f"it had not ended when the deadline of {self._terms.deadline:g} s passed"

@@ -121,7 +121,8 @@ class Central(Service):
         for endpoint in self._endpoints:
             endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
         if failures:
-            raise StartError(f"cannot listen, {failures[0].getErrorMessage()}")
+            why = failures[0]
+            raise StartError(f"cannot listen, {why.getErrorMessage()}") from why.value
 
     async def _stop(self) -> None:
         self._stopping = True

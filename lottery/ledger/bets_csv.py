@@ -213,7 +213,8 @@ class Ledger:
             for place, length in zip(run.places, run.lengths, strict=True):
                 data = os.pread(file.fileno(), HEADER_BYTES + length, place)
                 record = record_at(data, 0)
-                if record is None or record[1:3] != (run.first.agency, index):
+                where = run.first.agency, index, length
+                if record is None or (record.agency, record.first, record.length) != where:
                     raise self._changed(path, place)
                 index += record.bets
                 rows.append(data[HEADER_BYTES:])
@@ -221,6 +222,8 @@ class Ledger:
                 if size >= _COPY_BYTES:
                     yield self._joined(rows)
                     rows, size = [], 0
+        if index != run.following:
+            raise self._changed(path, run.places[-1])
         if rows:
             yield self._joined(rows)
 

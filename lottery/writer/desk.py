@@ -179,13 +179,13 @@ class Desk:
                 answers.append(pack(Answer.HELD, session))
         self._uploads.update(self._closed)
         for order in self._group:
-            its = self._uploads.get(order.session)
-            if its is None or order.kind == Order.OPEN:
+            one = self._uploads.get(order.session)
+            if one is None or order.kind == Order.OPEN:
                 continue
             if order.kind == Order.CLOSE:
-                answers.append(pack_closed(order.session, its.next_index, its.crc))
+                answers.append(pack_closed(order.session, one.next_index, one.crc))
                 del self._uploads[order.session]
-            elif its.classic:
+            elif one.classic:
                 self._held.append(order)
         self._held = [order for order in self._held if order.session in self._uploads]
         return b"".join(answers)

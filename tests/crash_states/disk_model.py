@@ -5,15 +5,15 @@ The promises of a file system on which nothing but these is relied:
 - ``fsync`` and ``fdatasync`` of a file put all bytes on disk that were written to it before,
   and its size. Until then every write and every cut may be there or not, alone or with others,
   whole or in part.
-- ``fsync`` of a directory puts its entries on disk. Until then the changes to them (a new
-  name, a renaming, a removal) get there in their order, as far as they get; those of one
-  directory say nothing of those of another.
+- ``fsync`` of a directory puts its entries on disk. Until then every change to them (a new
+  name, a renaming, a removal) may be there or not; but a name changes in one step, and there is
+  no renaming of what has never got its name.
 - The name of a file and its bytes are two things. The flush of one is none of the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 #: A tree: every path below the root with its bytes, or None for a directory.
@@ -101,11 +101,12 @@ class Directory:
         while self.pending and self.pending[0].end < since:
             _enter(self.durable, self.pending.pop(0))
 
-    def entries(self, applied: int) -> dict[str, Node]:
-        """Give the entries if so many of the pending changes have got to the disk."""
+    def entries(self, applied: Sequence[bool]) -> dict[str, Node]:
+        """Give the entries if these of the pending changes have got to the disk."""
         entries = dict(self.durable)
-        for entry in self.pending[:applied]:
-            _enter(entries, entry)
+        for entry, done in zip(self.pending, applied, strict=True):
+            if done:
+                _enter(entries, entry)
         return entries
 
 
@@ -158,11 +159,11 @@ class Disk:
                 waiting += [(start + name, each) for name, each in reversed(found)]
 
     def tree(
-        self, applied: Mapping[int, int], contents: Mapping[int, bytes]
+        self, applied: Mapping[int, Sequence[bool]], contents: Mapping[int, bytes]
     ) -> dict[str, bytes | None]:
         """Give the tree of one crash.
 
-        :param applied: by ``id`` of a directory, how many of its pending changes got through.
+        :param applied: by ``id`` of a directory, which of its pending changes got through.
         :param contents: by ``id`` of a file, what is in it. For what is missing in either: the
             latest.
         """
@@ -175,7 +176,7 @@ class Disk:
         tree: dict[str, bytes | None],
         start: str,
         directory: Directory,
-        applied: Mapping[int, int],
+        applied: Mapping[int, Sequence[bool]],
         contents: Mapping[int, bytes],
     ) -> None:
         done = applied.get(id(directory))
@@ -199,7 +200,8 @@ def changed(content: bytes, change: Change) -> bytes:
 
 def _enter(entries: dict[str, Node], entry: Entry) -> None:
     if isinstance(entry, Moved):
-        entries[entry.new] = entries.pop(entry.old)
+        if entry.old in entries:
+            entries[entry.new] = entries.pop(entry.old)
     elif entry.node is None:
         entries.pop(entry.name, None)
     else:

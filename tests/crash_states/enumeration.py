@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from random import Random
 from typing import Final, NamedTuple
@@ -13,6 +13,8 @@ from disk_model import Change, Cut, Directory, Disk, File, Node, Tree, Write, ch
 _ALL_SUBSETS: Final = 4
 #: The disk writes this much whole or not at all.
 _SECTOR_BYTES: Final = 512
+#: In a mix, how likely a file is in another state than the latest.
+_OLDER: Final = 0.75
 
 
 class CrashState(NamedTuple):
@@ -50,7 +52,8 @@ class Enumerator:
         files = [node for node in nodes if isinstance(node, File)]
         directories = [node for node in nodes if isinstance(node, Directory)]
         variants = {id(file): list(self._variants(file, file is touched)) for file in files}
-        no_names = {id(directory): 0 for directory in directories}
+        names = {id(each): self._subsets(len(each.pending)) for each in directories}
+        no_names = {id(each): [False] * len(each.pending) for each in directories}
         no_data = {id(file): file.durable for file in files}
         yield CrashState("all is there", disk.tree({}, {}))
         yield CrashState("all that was not flushed is lost", disk.tree(no_names, no_data))
@@ -61,40 +64,40 @@ class Enumerator:
             for kind, content in variants[id(file)]:
                 yield CrashState(kind, disk.tree({}, {id(file): content}))
                 yield CrashState(kind, disk.tree({}, {**others, id(file): content}))
-        for directory in directories:
-            for applied in range(len(directory.pending)):
-                only = {id(directory): applied}
+        for key, choices in names.items():
+            for applied in choices:
+                yield CrashState("some names are lost", disk.tree({key: applied}, {}))
+                yield CrashState("some names are lost", disk.tree({key: applied}, no_data))
+                only = {**no_names, key: applied}
                 yield CrashState("some names are lost", disk.tree(only, {}))
-                yield CrashState("some names are lost", disk.tree(only, no_data))
-                yield CrashState("some names are lost", disk.tree({**no_names, **only}, {}))
         if len(nodes) > 1:
             for _ in range(self._depth.mixes):
-                yield CrashState("a mix", self._mix(disk, files, directories, variants))
+                yield CrashState("a mix", self._mix(disk, names, variants))
 
     def _mix(
         self,
         disk: Disk,
-        files: Sequence[File],
-        directories: Sequence[Directory],
-        variants: dict[int, list[tuple[str, bytes]]],
+        names: Mapping[int, Sequence[Sequence[bool]]],
+        variants: Mapping[int, Sequence[tuple[str, bytes]]],
     ) -> Tree:
-        applied = {id(each): self._random.randint(0, len(each.pending)) for each in directories}
+        """Give what is there if everything is in some state of its own."""
+        pick = self._random
+        applied = {key: pick.choice(choices) for key, choices in names.items() if choices}
         contents = {}
-        for file in files:
-            if self._random.random() < 0.75:
-                contents[id(file)] = self._random.choice(variants[id(file)])[1]
+        for key, contents_of_one in variants.items():
+            if pick.random() < _OLDER:
+                contents[key] = pick.choice(contents_of_one)[1]
         return disk.tree(applied, contents)
 
     def _variants(self, file: File, closely: bool) -> Iterator[tuple[str, bytes]]:
         """Yield what may be in a file, apart from its latest content."""
-        yield "a write is dropped", file.durable
         yield "NULs in place of bytes", _nuls(file.durable, len(file.latest))
-        for chosen in self._subsets(len(file.pending)):
+        for applied in self._subsets(len(file.pending)):
             content = file.durable
-            for change, applied in zip(file.pending, chosen, strict=True):
-                if applied:
+            for change, done in zip(file.pending, applied, strict=True):
+                if done:
                     content = changed(content, change)
-            yield _kind_of_subset(file.pending, chosen), content
+            yield _kind_of_subset(file.pending, applied), content
         if len(file.latest) > _SECTOR_BYTES:
             yield from self._lost_sectors(file)
         last = file.pending[-1]
@@ -104,15 +107,15 @@ class Enumerator:
                 before = changed(before, change)
             yield from self._parts(before, last, closely)
 
-    def _subsets(self, count: int) -> Iterator[Sequence[bool]]:
+    def _subsets(self, count: int) -> list[list[bool]]:
+        """Give which of so many changes may have got to the disk, if not all."""
         if count <= _ALL_SUBSETS:
-            yield from list(product((False, True), repeat=count))[1:-1]
-            return
-        for whole in range(1, count):
-            yield [at < whole for at in range(count)]
-            yield [at != whole - 1 for at in range(count)]
+            return [list(each) for each in product((False, True), repeat=count)][:-1]
+        subsets = [[at < whole for at in range(count)] for whole in range(count)]
+        subsets += [[at != lost for at in range(count)] for lost in range(count)]
         for _ in range(1 << _ALL_SUBSETS):
-            yield [self._random.random() < 0.5 for _ in range(count)]
+            subsets.append([self._random.random() < 0.5 for _ in range(count)])
+        return subsets
 
     def _parts(self, before: bytes, write: Write, closely: bool) -> Iterator[tuple[str, bytes]]:
         """Yield a write of which only the first bytes are what they should be."""

@@ -17,6 +17,7 @@ _HEADER: Final = struct.Struct(">4sBBHIQIIQI")
 ROWS, END, HEAD, CLOSE = 1, 2, 3, 4
 #: How far a draw has come; delivered and void are both the last.
 STEPS: Final = ("", "open", "closing", "sealed", "drawn", "delivered")
+LAST: Final = len(STEPS) - 1
 
 
 class SegmentRecord(NamedTuple):
@@ -95,7 +96,7 @@ def record_in(tree: Tree, draw: str) -> dict[str, Any]:
 def step_of(record: dict[str, Any]) -> int:
     """Say how far a draw has come by its record."""
     state = record.get("state", "")
-    return len(STEPS) - 1 if state == "void" else STEPS.index(state)
+    return LAST if state == "void" else STEPS.index(state)
 
 
 def _holding(

@@ -3,7 +3,8 @@
 Three agencies and two writers at first. The writer of agency 5 is killed between a write and
 its flush, so its segment is salvaged while the day goes on. Then the central is killed and
 started again, which salvages what is left. Agency 1 speaks the classic dialect, agency 2 does
-not come back and is left out.
+not come back and is left out. Agency 5 fetches its winners from a third central, when the draw
+is delivered already and the next one open.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from classic_agency import ClassicAgency
 from disk_model import Tree
 from live import LiveProcess, children_of, made_up
 from lottery1_agency import Lottery1Agency, batch, end, hello, received
-from start_up import Facts, harvest
+from start_up import Facts
 from strace_text import Call, read_trace, tracing
 from told import Party
+from trees import harvest
 
 DATA_DIR: Final = "lottery-data"
 _WINNING: Final = 7574
@@ -28,8 +30,8 @@ _ROWS_IN_A_BATCH: Final = 3
 _BATCHES: Final = {5: 10, 2: 2, 1: 2}
 #: By this flush a writer is killed: the other ones of that central flush less often.
 _LAST_FLUSH: Final = 6
-#: Also how long the central waits for agency 2, which does not come back.
-_REJOIN_SECONDS: Final = 3
+#: How long the central waits for agency 2, which does not come back, and then for agency 5.
+_REJOIN_SECONDS: Final = 2
 _PORT: Final = r"accept_connections \| result: in_progress \| ip: \S+ \| port: (\d+)"
 
 
@@ -74,6 +76,17 @@ class _TracedCentral(LiveProcess):
             os.kill(pid, signal.SIGKILL)
         super()._end()
 
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+        """Ask the central to end, not strace."""
+        (central,) = children_of(self.pid)
+        os.kill(central, number)
+        status = self.wait()
+        assert status == 0, self.log
+        return status, 0.0
+
+    def leave(self) -> None:
+        """Nothing is left to be stopped."""
+
     def die(self) -> None:
         """Kill the central at once, while it and its writers do nothing."""
         (central,) = children_of(self.pid)
@@ -110,15 +123,17 @@ class _Agency5:
             self.send(number)
             self.peer.acknowledged((number + 1) * _ROWS_IN_A_BATCH)
 
-    def finish(self) -> None:
-        """Send the END, and take the winners."""
+    def end(self) -> None:
+        """Send the END."""
         self.peer.send(end(len(self._rows), bytes(range(32))))
         self.peer.acknowledged(len(self._rows), ended=True)
+
+    def fetch_winners(self) -> None:
+        """Take the winners, and say so."""
         told = self.peer.winners()
-        assert (told.winning_number, told.total) == (_WINNING, 2)
+        assert (told.draw, told.winning_number, told.total) == (1, _WINNING, 2)
         self.peer.send(received(told.draw, told.total))
         assert self.peer.rest() == b""
-        self.peer.close()
 
 
 def record_day(directory: Path) -> Day:
@@ -126,22 +141,28 @@ def record_day(directory: Path) -> Day:
     root = directory / "root"
     root.mkdir()
     parties: dict[int, Party] = {}
-    traces = [directory / "trace-1", directory / "trace-2"]
+    traces = [directory / f"trace-{number}" for number in (1, 2, 3)]
     agency = _Agency5(parties)
     with _TracedCentral(root, traces[0], _LAST_FLUSH) as central:
-        _first_half(central, agency, parties)
+        _first_part(central, agency, parties)
     with _TracedCentral(root, traces[1]) as central:
         agency.connect(central.port, 8)
         agency.store(8, 9)
-        agency.finish()
+        agency.end()
+        agency.peer.close()
         assert central.wait() == 0, central.log
+    with _TracedCentral(root, traces[2]) as central:
+        agency.connect(central.port, 10)
+        agency.fetch_winners()
+        agency.peer.close()
+        central.stop()
     lines = [line for trace in traces for line in trace.read_text().splitlines()]
     sent = {each: [row.encode() for row in rows_of(each)] for each in _BATCHES}
     facts = Facts(DATA_DIR, 3, sent, _WINNING)
     return Day(str(root), read_trace(lines), parties, facts, harvest(root))
 
 
-def _first_half(central: _TracedCentral, agency: _Agency5, parties: dict[int, Party]) -> None:
+def _first_part(central: _TracedCentral, agency: _Agency5, parties: dict[int, Party]) -> None:
     """Everything up to the death of the central."""
     agency.connect(central.port, 0)
     agency.store(0, 1)
@@ -150,9 +171,12 @@ def _first_half(central: _TracedCentral, agency: _Agency5, parties: dict[int, Pa
         parties[other.address[1]] = Party(2)
         assert other.greet(2) == 1
         rows = rows_of(2)
-        other.send(batch(0, rows[:_ROWS_IN_A_BATCH]) + batch(3, rows[_ROWS_IN_A_BATCH:]))
-        other.acknowledged(len(rows))
-        agency.store(2, 3, 4)
+        for number in (0, 1):  # two writers at work at once
+            first = number * _ROWS_IN_A_BATCH
+            other.send(batch(first, rows[first : first + _ROWS_IN_A_BATCH]))
+            agency.store(2 + number)
+            other.acknowledged(first + _ROWS_IN_A_BATCH)
+        agency.store(4)
         agency.send(5)  # its writer is killed over this one
         central.wait_for(r"action: salvage \| result: success")
         agency.peer.close()

@@ -55,9 +55,14 @@ class Told:
     :ivar promise: what has been told so far.
     """
 
-    def __init__(self, root: str, parties: Mapping[int, Party]) -> None:
-        """:param parties: by the port of the agency's end of its connection."""
-        self.promise = Promise({}, frozenset(), drawn=False)
+    def __init__(
+        self, root: str, parties: Mapping[int, Party], promise: Promise | None = None
+    ) -> None:
+        """:param parties: by the port of the agency's end of its connection.
+
+        :param promise: what had been told before.
+        """
+        self.promise = promise or Promise({}, frozenset(), drawn=False)
         self._root = root.rstrip("/") + "/"
         self._parties = parties
         self._segments: dict[int, str] = {}

@@ -12,12 +12,13 @@ from day import Day, rows_of_agency
 from lottery1_agency import Lottery1Agency, batch, end
 from oracle import History, draw_directory, read_record, stored_rows
 
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
 #: More than can be sent until the deadline.
 ENDLESS: Final = 100_000
 STREAMING: Final = 8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trial", range(count("deadlines")))
 def test_the_deadline_while_agencies_stream(tmp_path: Path, trial: int) -> None:
     """Every batch is acknowledged and in the seal, or neither; the one that ended has its draw."""

@@ -15,7 +15,7 @@ from day import Day, rows_of_agency
 from oracle import draw_directory
 from tracing import Call, files_of, most_calls, needs_strace, read_trace, traced
 
-pytestmark = [pytest.mark.slow, needs_strace]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, needs_strace]
 
 BETS: Final = 40
 #: What fails, and how.
@@ -67,7 +67,7 @@ def play(
     with Day(directory, 2, *options, programs=[program], statuses=statuses) as day:
         for agency in (1, 2):
             rows = rows_of_agency(agency, BETS, rng)
-            day.recorder(agency, rows, rng, sizes=(10,), windows=(1, 2))
+            day.recorder(agency, rows, rng, sizes=(10,), windows=(1,))
         if broken_seconds is not None and not day.over.wait(broken_seconds) and len(day.lives) == 1:
             day.kill_central()
         day.await_over()
@@ -135,10 +135,13 @@ def check_salvage(calls: list[Call], failed: Call, directory: Path) -> None:
     written = b"".join(
         call.data for call in calls if call.tid == failed.tid and call.path == segment
     )
+    behind = calls[calls.index(failed) + 1 :]
+    begin = next(place for place, call in enumerate(behind) if copy in call.paths)
+    thread, behind = behind[begin].tid, behind[begin:]
     steps = [
         (step, call.data)
-        for call in calls[calls.index(failed) + 1 :]
-        if (step := step_of(call, copy, str(directory)))
+        for call in behind
+        if call.tid == thread and (step := step_of(call, copy, str(directory)))
     ]
     names = [step for step, _ in steps]
     names = names[: names.index("flush directory", names.index("rename")) + 1]

@@ -14,7 +14,7 @@ from counts import count, dice
 from day import PLAIN, Day, rows_of_agency
 from tracing import files_of, most_calls, needs_strace, traced
 
-pytestmark = [pytest.mark.slow, needs_strace]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, needs_strace]
 
 BETS: Final = 30
 GROUPS: Final = ("segments", "record")

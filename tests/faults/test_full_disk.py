@@ -14,7 +14,7 @@ from day import Day, rows_of_agency
 from disks import Mounted, memory_disk, needs_memory_disk
 from oracle import draw_directory, in_segments
 
-pytestmark = [pytest.mark.slow, needs_memory_disk]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, needs_memory_disk]
 
 BETS: Final = 1500
 #: Bytes that a bet takes in the ledger, about.

@@ -14,7 +14,7 @@ from counts import count, dice
 from day import AgencyProcess, Day, rows_of_agency
 from oracle import draw_directory, in_segments
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 BETS: Final = 1200
 TRIALS_IN_A_DAY: Final = 5

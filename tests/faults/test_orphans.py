@@ -19,13 +19,14 @@ from day import Day, rows_of_agency
 from live import LiveCentral, LiveProcess
 from oracle import stored_rows
 
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
 BETS: Final = 600
 #: How long a central may wait for the lock before it gives up.
 LOCK_SECONDS: Final = 15.0
 _PIDFD_GETFD: Final = 438
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trial", range(count("stopped writers")))
 def test_a_stopped_writer_of_a_killed_central(tmp_path: Path, trial: int) -> None:
     """It stands still, the central is killed and started again, it goes on: it adds no byte."""

@@ -12,7 +12,7 @@ from counts import count, dice
 from day import Day, rows_of_agency
 from disks import LOG_FLUSHED, NOTHING_FLUSHED, PowerCutDisk, needs_power_cut
 
-pytestmark = [pytest.mark.slow, needs_power_cut]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, needs_power_cut]
 
 BETS: Final = 800
 CUTS_IN_A_DAY: Final = 4

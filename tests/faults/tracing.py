@@ -72,7 +72,9 @@ class Call(NamedTuple):
 
     @property
     def data(self) -> bytes:
-        """The bytes of a write, of a trace that has them in hex."""
+        """The bytes of a write, of a trace that has them in hex; none of another call."""
+        if self.name not in ("write", "pwrite64"):
+            return b""
         found = re.search(r'"((?:\\x[0-9a-f]{2})*)"', self.words)
         return bytes.fromhex(found[1].replace("\\x", "")) if found else b""
 

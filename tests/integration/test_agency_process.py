@@ -6,12 +6,14 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -23,8 +25,33 @@ ROW = "Ñandú María,Gil,30904465,1999-03-17,7574\n".encode()
 ROWS = ROW * 1000
 
 BATCH, END, RECEIVED = 0x11, 0x12, 0x13
-HELLO_7 = bytes.fromhex("10 0011 01 00000007 00000000 0000000000000000")
-WELCOME = bytes.fromhex("20 0018 00000001 01 00 0000000000000000 00000000 2000 0000003c")
+OPEN, DRAWN, DELIVERED = 1, 4, 5
+STOPPING, STORAGE = 16, 11
+OPEN_DRAW = 0xFFFFFFFF
+
+
+def hello(draw: int = 0, acknowledged: int = 0) -> bytes:
+    """A HELLO of agency 7."""
+    numbers = draw.to_bytes(4, "big") + acknowledged.to_bytes(8, "big")
+    return bytes.fromhex("10 0011 01 00000007") + numbers
+
+
+def welcome(stored: bytes = b"", *, draw: int = 1, state: int = OPEN, ended: bool = False) -> bytes:
+    """A WELCOME to a draw that has these rows."""
+    payload = draw.to_bytes(4, "big") + bytes([state, ended])
+    payload += stored.count(b"\n").to_bytes(8, "big") + crc32(stored).to_bytes(4, "big")
+    return bytes.fromhex("20 0018") + payload + bytes.fromhex("2000 0000003c")
+
+
+def error(code: int, sentence: bytes) -> bytes:
+    """An ERROR."""
+    return b"\x24" + (1 + len(sentence)).to_bytes(2, "big") + bytes([code]) + sentence
+
+
+def refused(code: int, expected: int, sentence: bytes) -> bytes:
+    """A REFUSED that asks to send again."""
+    payload = bytes([code, 1]) + expected.to_bytes(8, "big") + bytes(3) + sentence
+    return b"\x22" + len(payload).to_bytes(2, "big") + payload
 
 
 def ack(next_index: int, ended: bool = False) -> bytes:
@@ -32,9 +59,9 @@ def ack(next_index: int, ended: bool = False) -> bytes:
     return b"\x21\x00\x09" + next_index.to_bytes(8, "big") + bytes([ended])
 
 
-def winners(total: int, first: int, rows: bytes) -> bytes:
-    """A WINNERS frame of draw 1, winning number 7574."""
-    payload = bytes.fromhex("00000001 1d96") + total.to_bytes(8, "big")
+def winners(total: int, first: int, rows: bytes, draw: int = 1) -> bytes:
+    """A WINNERS frame with the winning number 7574."""
+    payload = draw.to_bytes(4, "big") + bytes.fromhex("1d96") + total.to_bytes(8, "big")
     payload += first.to_bytes(8, "big") + rows
     return b"\x23" + len(payload).to_bytes(2, "big") + payload
 
@@ -47,10 +74,10 @@ class Session:
         self.connection.settimeout(LIMIT_SECONDS)
         self.stream = connection.makefile("rb")
 
-    def welcome(self) -> None:
+    def welcome(self, stored: bytes = b"", greeting: bytes = hello(), **terms: int) -> None:
         """Hear the HELLO, answer it."""
-        assert self.stream.read(len(HELLO_7)) == HELLO_7
-        self.say(WELCOME)
+        assert self.stream.read(len(greeting)) == greeting
+        self.say(welcome(stored, **terms))
 
     def frame(self) -> tuple[int, bytes]:
         """The next frame: type and payload."""
@@ -66,6 +93,17 @@ class Session:
         assert int.from_bytes(payload[8:10], "big") == rows.count(b"\n")
         return int.from_bytes(payload[:8], "big"), rows
 
+    def batches(self, next_index: int, total: int) -> bytes:
+        """All batches up to a total, which are acknowledged: the rows."""
+        rows = b""
+        while next_index < total:
+            first, more = self.batch()
+            assert first == next_index
+            next_index += more.count(b"\n")
+            rows += more
+            self.say(ack(next_index))
+        return rows
+
     def end(self) -> int:
         """The END: the total."""
         kind, payload = self.frame()
@@ -79,6 +117,19 @@ class Session:
     def at_its_end(self) -> bool:
         """Whether the agency closes without another word; waits for it."""
         return self.stream.read(1) == b""
+
+    def received(self, total: int, draw: int = 1) -> None:
+        """Hear the RECEIVED, and close as a central does."""
+        numbers = draw.to_bytes(4, "big") + total.to_bytes(8, "big")
+        assert self.frame() == (RECEIVED, numbers)
+        self.connection.shutdown(socket.SHUT_WR)
+        assert self.at_its_end()
+
+    def reset(self) -> None:
+        """Leave without a word, and without waiting for one."""
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.close()
 
     def close(self) -> None:
         """Leave."""
@@ -237,8 +288,7 @@ def test_happy_day(tmp_path: Path, central: Central, start: Start) -> None:
     agency.line("apuesta_enviada | result: success | client_id: 7 | cantidad: 5")
     assert "winners-7.csv" not in _files(tmp_path)
     session.say(winners(3, 0, ROW * 2), winners(3, 2, ROW))
-    assert session.frame() == (RECEIVED, bytes.fromhex("00000001 0000000000000003"))
-    assert session.at_its_end()
+    session.received(3)
 
     assert agency.status() == 0
     assert (tmp_path / "winners-7.csv").read_bytes() == ROW * 3
@@ -256,6 +306,7 @@ def test_no_bets(content: bytes | None, tmp_path: Path, central: Central, start:
     session.welcome()
     assert session.end() == 0
     session.say(ack(0, ended=True), winners(0, 0, b""))
+    session.received(0)
 
     assert agency.status() == 0
     assert (tmp_path / "won.csv").read_bytes() == b""
@@ -396,6 +447,7 @@ class TestPipes:
         assert session.batch() == (1, ROW)
         assert session.end() == 2
         session.say(ack(2, ended=True), winners(0, 0, b""))
+        session.received(0)
 
         assert agency.status() == 0
 
@@ -453,6 +505,179 @@ class TestPipes:
         assert agency.status() == 0
 
 
+class TestComingBack:
+    """A cut, a central that stops, an agency that is killed: it goes on where it was."""
+
+    @pytest.mark.parametrize("cut", [Session.close, Session.reset])
+    def test_cut(
+        self, cut: Callable[[Session], None], tmp_path: Path, start: Start, central: Central
+    ) -> None:
+        """Cut in the middle, then while it waits, then while it is told its winners."""
+        bets = b"".join(ROW.replace(b"7574", b"%d" % number) for number in range(5000))
+        (tmp_path / "bets.csv").write_bytes(bets)
+        rows = bets.splitlines(keepends=True)
+        agency = start("--window", "4")
+        session = central.accept()
+        session.welcome()
+        stored = session.batches(0, 2000)
+        cut(session)
+        session = central.accept()
+        session.welcome(b"".join(rows[:2250]), hello(1, 2000))
+        stored += b"".join(rows[2000:2250]) + session.batches(2250, 5000)
+        assert session.end() == 5000
+        cut(session)
+        assert stored == bets
+        for told in (b"", winners(2, 0, ROW)):
+            session = central.accept()
+            session.welcome(bets, hello(1, 5000), state=DRAWN, ended=True)
+            session.say(told)
+            agency.line("apuesta_enviada" if not told else "action: connect | result: success")
+            cut(session)
+        session = central.accept()
+        session.welcome(bets, hello(1, 5000), state=DRAWN, ended=True)
+        session.say(winners(2, 0, ROW), winners(2, 1, ROW))
+        session.received(2)
+
+        assert agency.status() == 0
+        assert (tmp_path / "winners-7.csv").read_bytes() == ROW * 2
+        assert _files(tmp_path) == ["bets.csv", "winners-7.csv"]
+        assert not [line for line in agency.lines if "result: fail" in line]
+
+    @pytest.mark.usefixtures("bets")
+    def test_central_stops(self, start: Start, central: Central) -> None:
+        """A central that is started again is found again."""
+        agency = start("--batch-size", "2")
+        session = central.accept()
+        session.welcome()
+        session.batch()
+        session.say(ack(2), error(STOPPING, b"the central is being stopped"))
+        assert session.at_its_end()
+        agency.line("session | result: in_progress | client_id: 7 | code: STOPPING")
+        session = central.accept()
+        session.welcome(ROW * 2, hello(1, 2))
+        assert session.batches(2, 5) == ROW * 3
+        assert session.end() == 5
+        session.say(ack(5, ended=True), winners(0, 0, b""))
+        session.received(0)
+
+        assert agency.status() == 0
+
+    @pytest.mark.usefixtures("bets")
+    def test_no_room(self, start: Start, central: Central) -> None:
+        """A central without room is sent the same again, after a while."""
+        agency = start("--batch-size", "2")
+        session = central.accept()
+        session.welcome()
+        assert session.batch() == (0, ROW * 2)
+        session.say(refused(STORAGE, 0, b"no room"))
+        assert [session.batch()[0], session.batch()[0], session.end()] == [2, 4, 5]
+        assert session.batches(0, 5) == ROW * 5
+        assert session.end() == 5
+        session.say(ack(5, ended=True), winners(0, 0, b""))
+        session.received(0)
+
+        assert agency.status() == 0
+
+    @pytest.mark.parametrize("batch_size", ["1", "7", "100", "65535"])
+    def test_killed(self, batch_size: str, tmp_path: Path, start: Start, central: Central) -> None:
+        """Started again, also with another batch size, it goes on behind what is stored."""
+        (tmp_path / "bets.csv").write_bytes(ROWS)
+        agency = start("--batch-size", "30")
+        session = central.accept()
+        session.welcome()
+        assert session.batches(0, 300) == ROW * 300
+        agency.process.kill()
+        agency = start("--batch-size", batch_size)
+        session = central.accept()
+        session.welcome(ROW * 310)
+        assert session.batches(310, 1000) == ROW * 690
+        assert session.end() == 1000
+        session.say(ack(1000, ended=True), winners(0, 0, b""))
+        session.received(0)
+
+        assert agency.status() == 0
+
+    @pytest.mark.usefixtures("bets")
+    def test_changed_file(self, start: Start, central: Central) -> None:
+        """A file that is not the one that was begun with is refused."""
+        agency = start()
+        session = central.accept()
+        session.welcome(ROW + ROW.replace(b"7574", b"7575"))
+        assert session.at_its_end()
+
+        assert agency.status() == 1
+        assert agency.lines[-1].endswith(
+            "action: read_input | result: fail | client_id: 7 | file: bets.csv | error: is not the "
+            "file that was begun with, rows 1 to 2 differ in sum from those that draw 1 holds"
+        )
+
+    @pytest.mark.usefixtures("bets")
+    def test_new_day(self, start: Start, central: Central) -> None:
+        """Winners of yesterday that nobody fetched do not stand in the way of today's bets."""
+        agency = start()
+        session = central.accept()
+        session.welcome(ROW * 9, state=DELIVERED, ended=True)
+        session.say(winners(0, 0, b""))
+        session = central.accept()
+        session.welcome(b"", hello(OPEN_DRAW), draw=2)
+        assert session.batches(0, 5) == ROW * 5
+        assert session.end() == 5
+        session.say(ack(5, ended=True), winners(1, 0, ROW, draw=2))
+        session.received(1, draw=2)
+
+        assert agency.status() == 0
+        assert len([line for line in agency.lines if "action: old_winners" in line]) == 1
+
+    @pytest.mark.usefixtures("bets")
+    def test_draw_by_its_number(self, start: Start, central: Central) -> None:
+        """A draw may be asked for."""
+        agency = start("--draw", "4294967294")
+        session = central.accept()
+        session.welcome(ROW * 5, hello(4294967294), draw=4294967294, ended=True)
+        session.say(winners(0, 0, b"", draw=4294967294))
+        session.received(0, draw=4294967294)
+
+        assert agency.status() == 0
+
+    def test_pipe(self, tmp_path: Path, start: Start, central: Central) -> None:
+        """Bets from a pipe are sent again, too."""
+        os.mkfifo(tmp_path / "bets.csv")
+        agency = start("--batch-size", "2")
+        with (tmp_path / "bets.csv").open("wb", buffering=0) as writer:
+            writer.write(ROW * 4)
+            session = central.accept()
+            session.welcome()
+            assert session.batch() == (0, ROW * 2)
+            session.say(ack(2))
+            assert session.batch() == (2, ROW * 2)
+            session.reset()
+            writer.write(ROW)
+            session = central.accept()
+            session.welcome(ROW * 3, hello(1, 2))
+        assert session.batches(3, 5) == ROW * 2
+        assert session.end() == 5
+        session.say(ack(5, ended=True), winners(0, 0, b""))
+        session.received(0)
+
+        assert agency.status() == 0
+
+    @pytest.mark.usefixtures("bets")
+    def test_stopped_between_two_sessions(
+        self, tmp_path: Path, start: Start, central: Central
+    ) -> None:
+        """A signal ends it while no central is there, or none that can store."""
+        agency = start()
+        session = central.accept()
+        session.welcome()
+        central.listener.close()
+        session.reset()
+        agency.line("connect | result: in_progress")
+        agency.stop(signal.SIGTERM)
+
+        assert agency.status() == 0
+        assert _files(tmp_path) == ["bets.csv"]
+
+
 class TestFailures:
     """A sentence, and status 1."""
 
@@ -481,6 +706,7 @@ class TestFailures:
         assert session.batch() == (0, ROW * 2)
         assert session.end() == 2
         session.say(ack(2, ended=True), winners(0, 0, b""))
+        session.received(0)
 
         assert agency.status() == 0
         (warning,) = (line for line in agency.lines if " WARNING " in line)
@@ -505,15 +731,18 @@ class TestFailures:
 
     @pytest.mark.usefixtures("bets")
     def test_cut_off(self, start: Start, central: Central) -> None:
-        """A central that is lost before the results."""
-        agency = start()
+        """A central that is lost before the results, and does not come back."""
+        agency = start("--retry-for", "0.3")
         session = central.accept()
         session.welcome()
         session.batch()
+        central.listener.close()
         session.close()
 
         assert agency.status() == 1
-        assert "action: session | result: fail" in agency.lines[-1]
+        assert "action: session | result: in_progress | client_id: 7" in agency.lines[2]
+        assert "action: connect | result: fail" in agency.lines[-1]
+        assert len([line for line in agency.lines if "result: fail" in line]) == 1
 
     @pytest.mark.parametrize(
         ("file", "sentence"),

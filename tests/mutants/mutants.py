@@ -24,7 +24,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final, NamedTuple
 
-from planted import MUTANTS, Edit, Mutant
+from mutant_table import MUTANTS, Edit, Mutant
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 #: How many run at once: most of the tests wait for processes.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 
 import pytest
+from mutant_table import MUTANTS, Edit, Mutant
 from mutants import ROOT, Misfit, planted
-from planted import MUTANTS, Edit, Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -59,12 +59,12 @@ MUTANTS: Final = (
                 "        temporary.unlink(missing_ok=True)\n        raise\n",
             ),
         ),
-        ("tests/test_ledger_salvage.py",),
+        ("tests/test_ledger_publish.py::test_order",),
     ),
     Mutant(
         "renamed without a flush of the data",
         (Edit("lottery/ledger/publish.py", "            os.fsync(out.fileno())\n", ""),),
-        ("tests/test_ledger_salvage.py",),
+        ("tests/test_ledger_publish.py::test_order",),
     ),
     Mutant(
         "a failed flush is tried again",
@@ -90,7 +90,7 @@ MUTANTS: Final = (
                 "            return False\n",
             ),
         ),
-        ("tests/test_writer_child.py",),
+        ("tests/test_writer_child.py::test_flush_without_room_is_the_end",),
     ),
     Mutant(
         "counted before the salvage",
@@ -101,7 +101,7 @@ MUTANTS: Final = (
                 "            torn = None\n",
             ),
         ),
-        ("tests/test_writer_pool.py",),
+        ("tests/test_writer_pool.py::test_a_dead_writers_seats_are_settled_by_its_salvage",),
     ),
     Mutant(
         "salvaged by a look at the file only",
@@ -112,7 +112,7 @@ MUTANTS: Final = (
                 "            torn = salvage(end.segment, draw, number)\n",
             ),
         ),
-        ("tests/test_writer_pool.py",),
+        ("tests/test_writer_pool.py::test_a_closed_segment_is_written_anew",),
     ),
     Mutant(
         "no check of the index",
@@ -189,7 +189,7 @@ MUTANTS: Final = (
                 "",
             ),
         ),
-        ("tests/faults/test_orphans.py::test_a_stopped_writer_of_a_killed_central",),
+        ("tests/test_writer_pool.py::test_command",),
     ),
     Mutant(
         "drawn again on a restart",
@@ -273,7 +273,7 @@ MUTANTS: Final = (
                 "            pass\n",
             ),
         ),
-        ("tests/faults/test_two_sessions.py::test_two_programs_with_one_number",),
+        ("tests/test_central_place.py::test_a_newer_session_fences_the_older",),
     ),
     Mutant(
         "welcomed while batches are under way",
@@ -284,7 +284,7 @@ MUTANTS: Final = (
                 "        self._welcome(place, session)\n",
             ),
         ),
-        ("tests/faults/test_two_sessions.py::test_a_newer_session_while_the_writer_stands_still",),
+        ("tests/test_central_draw.py::test_back_where_it_was",),
     ),
     Mutant(
         "a draw over less than was acknowledged",
