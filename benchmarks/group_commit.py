@@ -34,8 +34,8 @@ from lottery.settings import CENTRAL
 LIMIT: Final = 0.85
 AGENCIES: Final = 5
 BATCH: Final = 140
-BETS: Final = 200_000
-PAIRS: Final = 7
+BETS: Final = 400_000
+PAIRS: Final = 9
 PATIENCE_SECONDS: Final = 60.0
 
 #: A file system of memory has no flush that could cost anything.

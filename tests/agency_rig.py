@@ -53,12 +53,13 @@ def welcome(
     ended: bool = False,
     next_index: int | None = None,
     crc: int | None = None,
+    silence: int = 60,
 ) -> bytes:
     """A WELCOME to a draw that has these rows, by default of an open draw 3."""
     next_index = stored.count(b"\n") if next_index is None else next_index
     crc = crc32(stored) if crc is None else crc
     head = draw.to_bytes(4, "big") + bytes([state, ended]) + next_index.to_bytes(8, "big")
-    return frame("20", head, crc.to_bytes(4, "big"), "2000 0000003c")
+    return frame("20", head, crc.to_bytes(4, "big"), "2000", silence.to_bytes(4, "big"))
 
 
 def end(total: int) -> bytes:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from unittest.mock import patch
+from zlib import crc32
 
 from fakes import FakeChild, FakeDisk, FakeWriterReactor, MemoryLog, WorkingChild
 from twisted.internet.address import IPv4Address
@@ -747,6 +748,7 @@ class Day:
     def __init__(self, house: House, dialect: str, number: int) -> None:
         """:param number: the agency's own; a classic one must come when it gets just that."""
         self.agency = house.arrive(dialect)
+        self._house = house
         self.number = number
         self.rows: list[str] = []
         self._classic = dialect == classic.DIALECT
@@ -759,6 +761,20 @@ class Day:
         self.send(*rows)
         expected: Message = ClassicStored() if self._classic else Ack(len(rows))
         assert self.agency.heard() == [expected]
+
+    def come_back(self, *lost: str) -> None:
+        """Come with another session, and send again what is not stored, one bet at a time.
+
+        :param lost: what was sent behind ``rows`` and may be stored or not.
+        """
+        agency, welcome = self._house.welcomed(self.number, acknowledged=len(self.rows))
+        rows = [*self.rows, *lost]
+        assert len(self.rows) <= welcome.next_index <= len(rows)
+        self.agency = agency
+        self.rows = rows[: welcome.next_index]
+        assert welcome.crc == crc32("".join(f"{row}\n" for row in self.rows).encode())
+        for row in rows[welcome.next_index :]:
+            self.send(row)
 
     def send(self, *rows: str) -> None:
         """Send another batch."""

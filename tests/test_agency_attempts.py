@@ -91,6 +91,13 @@ class TestBackOff:
 
         assert delays == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
 
+    def test_shorter_limit(self) -> None:
+        """The limit may be a lower one."""
+        backoff = BackOff(lambda: 0.0, 0.25)
+        delays = [backoff.next_delay_seconds() for _ in range(4)]
+
+        assert delays == pytest.approx([0.1, 0.2, 0.25, 0.25])
+
     def test_chance_shortens(self) -> None:
         """By up to a half."""
         backoff = BackOff(lambda: 0.5)
@@ -133,8 +140,8 @@ class TestOutage:
         """A session without a win stops the time, and neither time nor delays begin anew."""
         clock = Clock()
         outage = Outage(1, clock.seconds, lambda: 0.0)
-        delays = []
-        while (delay := outage.next_delay_seconds()) is not None:
+        delays: list[float] = []
+        while (delay := outage.next_delay_seconds()) is not None and len(delays) < 10:
             delays.append(delay)
             clock.advance(delay)
             outage.stop()

@@ -37,6 +37,32 @@ def test_published(tmp_path: Path, bets: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["bets.csv", "winners.csv"]
 
 
+def test_told_anew(tmp_path: Path, bets: Path) -> None:
+    """Rows that are told again from the first one stand there once, also if there are fewer."""
+    path = tmp_path / "winners.csv"
+    results = ResultsFile(path, bets)
+    results.start_over()
+    results.write(ROW * 100_000)
+    results.start_over()
+    results.write(ROW)
+    results.publish()
+
+    assert path.read_bytes() == ROW
+
+
+def test_told_anew_on_a_full_disk(tmp_path: Path, bets: Path) -> None:
+    """A disk that has not taken the rows that were told first is an error then."""
+    results = ResultsFile(tmp_path / "winners.csv", bets)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, results._file.fileno())
+    os.close(full)
+    results.write(ROW)
+
+    with pytest.raises(BadOutput, match="no space left on device"):
+        results.start_over()
+    results.discard()
+
+
 def test_empty(tmp_path: Path, bets: Path) -> None:
     """No winners make an empty file."""
     path = tmp_path / "winners.csv"

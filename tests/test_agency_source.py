@@ -93,6 +93,28 @@ class TestFiles:
             reactor.advance(0)
             assert _now(asked) == rest
 
+    def test_rewound(
+        self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]
+    ) -> None:
+        """A file can be read again from its start, as far as it went."""
+        path = tmp_path / "bets.csv"
+        path.write_bytes(b"a" * CHUNK_BYTES + b"b")
+        source = open_source(path, reactor, reactor)
+        opened.append(source)
+        for expected in (b"a" * CHUNK_BYTES, b"b", b""):
+            asked = source.read()
+            reactor.advance(0)
+            assert _now(asked) == expected
+        source.rewind()
+        os.truncate(path, CHUNK_BYTES)
+        asked = source.read()
+        reactor.advance(0)
+        assert _now(asked) == b"a" * CHUNK_BYTES
+        asked = source.read()
+        reactor.advance(0)
+
+        assert str(_error(asked)) == f"{path} changed while it was read"
+
     def test_truncated(
         self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]
     ) -> None:
@@ -249,6 +271,22 @@ class TestPipes:
         assert isinstance(_error(asked), CancelledError)
         assert reactor.getReaders() == []
         assert not source.read().called
+
+    def test_no_way_back(self, fifo: tuple[Path, WatchedSource]) -> None:
+        """What was read from a pipe is gone, and what to do about it is told."""
+        path, source = fifo
+        with pytest.raises(BadInput) as caught:
+            source.rewind()
+
+        assert str(caught.value) == (
+            f"{path} is a pipe that cannot be read again, name the draw that is open with --draw"
+        )
+
+    def test_empty_device(self, reactor: MemoryReactorClock, opened: list[Source]) -> None:
+        """A device that holds nothing has a start, too."""
+        source = open_source(Path("/dev/null"), reactor, reactor)
+        opened.append(source)
+        source.rewind()
 
     def test_device_error(
         self, tmp_path: Path, reactor: MemoryReactorClock, opened: list[Source]

@@ -25,11 +25,14 @@ SECOND = b"3,Bo,Gil,2,1984-12-01,42\n"
 def difference(tmp_path, content: bytes, steps=(FIRST, SECOND), said: Sum | None = None):
     """What differs between a file and what it is made of."""
     (tmp_path / "bets.csv").write_bytes(content)
-    with Twin(tmp_path, "bets.csv") as twin, pytest.raises(Differs) as raised:
-        for step in steps:
-            twin.expect(step, lambda offset: f"agency 3 at {offset}")
-        twin.end(said)
-    return raised.value.difference
+    try:
+        with Twin(tmp_path, "bets.csv") as twin:
+            for step in steps:
+                twin.expect(step, lambda offset: f"agency 3 at {offset}")
+            twin.end(said)
+    except Differs as differs:
+        return differs.difference
+    return None
 
 
 @pytest.mark.parametrize(

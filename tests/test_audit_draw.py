@@ -176,7 +176,8 @@ ONE, TWO, BETS, WINNERS, JSON = (
 @pytest.mark.parametrize(
     ("state", "change", "file", "what"),
     [
-        ("sealed", exchanged(ONE, TWO), ONE, "this is segment 2 of draw 1, not segment 1 of draw 1"),
+        ("sealed", exchanged(ONE, TWO), ONE,
+         "this is segment 2 of draw 1, not segment 1 of draw 1"),
         ("open", exchanged(ONE, TWO), ONE, "this is segment 2 of draw 1, not segment 1 of draw 1"),
         ("open", of_draw_2(ONE, "open"), ONE,
          "this is segment 1 of draw 2, not segment 1 of draw 1"),

@@ -33,8 +33,8 @@ def test_one_draw() -> None:
     assert (
         text(report(1))
         == """\
-draw  state      agencies    bets  winners  segments      bytes  checked                       result
-   1  delivered       1/2  78,697       12         4  4,012,345  record segments bets winners  clean
+draw  state      agencies    bets  winners  segment bytes  checked                       result
+   1  delivered       1/2  78,697       12      4,012,345  record segments bets winners  clean
 
 draw 1, winning number 7574
     agency  dialect      bets  winners  received  outcome
@@ -55,14 +55,14 @@ def test_many_draws(tmp_path) -> None:
     assert (
         lines
         == """\
-draw  state      agencies  bets  winners  segments  bytes  checked                       result
-   1  open            3/4    34        -         2  2,517  record segments               clean
-   2  closing         3/4    34        -         2  2,481  record segments               clean
-   3  sealed          3/4    34        -         2  2,520  record segments bets          clean
-   4  drawn           3/4    34        3         2  2,534  record segments bets winners  clean
-   5  delivered       3/4    34        3         2  2,516  record segments bets winners  clean
-   6  void            0/4    34        -         2  2,336  record segments               clean
-   7  new               -     -        -         0      0  -                             clean
+draw  state      agencies  bets  winners  segment bytes  checked                       result
+   1  open            3/4    34        -          2,517  record segments               clean
+   2  closing         3/4    34        -          2,481  record segments               clean
+   3  sealed          3/4    34        -          2,520  record segments bets          clean
+   4  drawn           3/4    34        3          2,534  record segments bets winners  clean
+   5  delivered       3/4    34        3          2,516  record segments bets winners  clean
+   6  void            0/4    34        -          2,336  record segments               clean
+   7  new               -     -        -              0  -                             clean
 
 7 draws, 204 bets: nothing differs""".splitlines()
     )
@@ -98,28 +98,25 @@ def test_differences() -> None:
     assert (
         text(report(1), broken)
         == """\
-draw  state      agencies    bets  winners  segments      bytes  checked                       result
-   1  delivered       1/2  78,697       12         4  4,012,345  record segments bets winners  clean
-   2  delivered         -       -        -         4  4,012,345  record                        DIFFERS
+draw  state      agencies    bets  winners  segment bytes  checked                       result
+   1  delivered       1/2  78,697       12      4,012,345  record segments bets winners  clean
+   2  delivered         -       -        -      4,012,345  record                        DIFFERS
 
 draw 2, bets.csv, line 12, byte 480: this is not it
 1 of 2 draws differs
 """
     )
-    several = text(broken, broken._replace(number=3))
-    assert several.endswith(
+    assert text(broken, broken._replace(number=3)).endswith(
         "draw 3, bets.csv, line 12, byte 480: this is not it\n2 of 2 draws differ\n"
     )
     beside = (Difference("draws/x", "it belongs to nothing"),)
     assert text(report(1), differences=beside).endswith(
         "\ndraws/x: it belongs to nothing\nthe data directory differs\n"
     )
-    assert text(broken, differences=beside).endswith(
-        "\n1 of 1 draw and the data directory differ\n"
-    )
-    assert (
-        text(differences=beside) == "\ndraws/x: it belongs to nothing\nthe data directory differs\n"
-    )
+    both = text(broken, differences=beside)
+    assert both.endswith("\n1 of 1 draw and the data directory differ\n")
+    said = text(differences=beside)
+    assert said == "\ndraws/x: it belongs to nothing\nthe data directory differs\n"
 
 
 def test_unfinished_records(tmp_path) -> None:

@@ -77,7 +77,7 @@ def test_faults(row, what) -> None:
         b"3,A,B,000000000000001,2024-06-01,0000",
         b"3," + b"x" * 64 + b"," + "ñ".encode() * 64 + b",123456789012345,2000-02-29,9999",
         "3,李,Влад O'Hara-Åse,1,1904-02-29,42".encode(),
-        "3,!Ana,Paz,1,1999-12-31,42".encode(),
+        b"3,!Ana,Paz,1,1999-12-31,42",
         # Unassigned in the Unicode of some Pythons and assigned in that of others.
         "3,A\U0003fffdna,Paz,1,1999-03-17,1".encode(),
     ],

@@ -20,6 +20,19 @@ POWER_CUT = (
     "and a central salvages that when it starts"
 )
 
+NO_BEGINNING = (
+    "no record begins like the 91 bytes here, "
+    "the 2 bets are all there, but 9 more bytes should follow"
+)
+
+
+def not_flushed(said: int, before: int, at: int) -> str:
+    """What is said of a record which says what cannot be."""
+    return (
+        f"the record here says that {said} bytes were on disk before it, "
+        f"which can only be {before} or {at}"
+    )
+
 
 def read(tmp_path: Path, data: bytes, *, sealed: bool = False) -> tuple[list[Record], Segment]:
     """All records of a segment: the second one of draw 7."""
@@ -162,14 +175,12 @@ BODY = b"3,Ana,Paz,1,1999-03-17,1\n3,Zoe,Gil,2,1984-12-01,42\n"
         (
             record_bytes(ROWS, 3, 3, 2, BODY, AT + 1),
             0,
-            f"the record here says that {AT + 1} bytes were on disk before it, "
-            f"which can only be 0 or {AT}",
+            not_flushed(AT + 1, 0, AT),
         ),
         (
             record_bytes(ROWS, 3, 3, 2, BODY, 40),
             0,
-            "the record here says that 40 bytes were on disk before it, "
-            f"which can only be 0 or {AT}",
+            not_flushed(40, 0, AT),
         ),
         (record_bytes(ROWS, 3, 3, 0, b"", AT), 0, "the record here has no bets"),
         (record_bytes(END, 3, 3, 1, NONCE, AT), 0, "the END here has bets, or a body that is none"),
@@ -199,8 +210,7 @@ BODY = b"3,Ana,Paz,1,1999-03-17,1\n3,Zoe,Gil,2,1984-12-01,42\n"
         (
             record_bytes(ROWS, 3, 3, 2, BODY, AT, length=len(BODY) + 9),
             0,
-            "no record begins like the 91 bytes here, "
-            "the 2 bets are all there, but 9 more bytes should follow",
+            NO_BEGINNING,
         ),
     ],
 )  # fmt: skip
@@ -227,7 +237,7 @@ def test_a_power_cut_does_a_sealed_segment_no_harm(tmp_path) -> None:
         (record_bytes(HEAD, 0, 7, 2, b"x"), "a HEAD or CLOSE is of no agency and has no body"),
         (
             record_bytes(HEAD, 0, 7, 2, flushed=40),
-            "the record here says that 40 bytes were on disk before it, which can only be 0 or 0",
+            not_flushed(40, 0, 0),
         ),
         (record_bytes(ROWS, 3, 0, 2, BODY), "a HEAD is the first record, and only that"),
         (record_bytes(CLOSE), "a HEAD is the first record, and only that"),
@@ -255,15 +265,13 @@ def test_a_missing_and_a_doubled_record(tmp_path) -> None:
     found = difference(tmp_path, without)
     assert (found.byte, found.what) == (
         places[2],
-        f"the record here says that {places[3]} bytes were on disk before it, "
-        f"which can only be 0 or {places[2]}",
+        not_flushed(places[3], 0, places[2]),
     )
     twice = segment.data[: places[3]] + record + segment.data[places[3] :]
     found = difference(tmp_path, twice)
     assert (found.byte, found.what) == (
         places[3] + len(record),
-        f"the record here says that {places[3]} bytes were on disk before it, "
-        f"which can only be 0 or {places[3] + len(record)}",
+        not_flushed(places[3], 0, places[3] + len(record)),
     )
 
 

@@ -210,7 +210,7 @@ def test_without_a_record() -> None:
         ("segment-010000.log", None),
         ("segment-0001.log.tmp", None),
         ("segment-0001-log", None),
-        ("segment-٠٠٠١.log", None),
+        ("segment-\u0660\u0660\u0660\u0661.log", None),
     ],
 )
 def test_numbers_of_segments(name, number) -> None:

@@ -242,7 +242,9 @@ def test_back_and_gone_before_it_is_settled() -> None:
     rig = Rig()
     rig.session.goes()
     rig.comes().goes("lost again")
+    rig.comes().goes("and again")
     rig.child.answer(closed(1, 0))
+    assert len(rig.clock.getDelayedCalls()) == 1
     rig.clock.advance(REJOIN - 1)
     assert rig.outcomes == []
     rig.clock.advance(1)

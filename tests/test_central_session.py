@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from central_fakes import NONCE, Agency, House, batch, bets, classic_batch
+from fakes import WorkingChild
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from zope.interface.verify import verifyObject
 
@@ -24,9 +26,10 @@ from lottery.wire.messages import (
     Hello,
     Received,
     Refused,
+    Welcome,
     Winners,
 )
-from lottery.writer.pipe import Answer, pack
+from lottery.writer.pipe import Answer, Refusal, pack, pack_refusal
 from lottery.writer.process import BUDGET_BYTES
 
 ROW = "Ana,López,30904465,1999-03-17,7574"
@@ -464,6 +467,482 @@ def test_more_behind_an_end(tmp_path: Path) -> None:
         assert results["1"]["error"] == "the agency is away"
 
 
+# Back again.
+
+REJOIN = 30.0
+TAKEN = Error(Code.TAKEN, "a newer session of agency 1 has come")
+AGAIN = "no room on the disk, send again"
+
+
+def crc_of(*rows: str) -> int:
+    """The CRC of rows as an agency sent them."""
+    return crc32("".join(f"{row}\n" for row in rows).encode())
+
+
+def writer(house: House, number: int = 0) -> WorkingChild:
+    """A writer of the house."""
+    child = house.children[number]
+    assert isinstance(child, WorkingChild)
+    return child
+
+
+@pytest.mark.parametrize("way", ["close", "reset", "half_close"])
+def test_back_in_time(tmp_path: Path, way: str) -> None:
+    """It is told where to go on, and goes on; nobody hears that it was away."""
+    rows = bets(1, 5)
+    with House(tmp_path, rejoin=REJOIN) as house:
+        agency = house.greeted(1)
+        agency.say(batch(rows[:2]))
+        getattr(agency, way)()
+        assert house.log.of("agency")[0]["code"] == "LEFT_OUT"
+        house.advance(REJOIN - 1)
+        back, welcome = house.welcomed(1, 1, acknowledged=2)
+        assert (welcome.next_index, welcome.crc, welcome.ended) == (2, crc_of(*rows[:2]), False)
+        house.advance(REJOIN)
+        back.say(batch(rows[2:], 2), End(5, NONCE))
+        assert back.heard()[:2] == [Ack(5), Ack(5, True)]
+        assert house.left_out(1) == {}
+        assert house.bets_csv() == "".join(f"1,{row}\n" for row in rows)
+        back.say(Received(1, 0))
+
+
+def test_back_too_late(tmp_path: Path) -> None:
+    """It has no part any more; what it had sent stays in the list."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        agency = house.greeted(1)
+        agency.say(batch([ROW]))
+        agency.reset()
+        house.advance(REJOIN)
+        late = house.arrive()
+        late.say(Hello(1, 0, 1))
+        assert late.heard() == [
+            Error(Code.LEFT_OUT, "agency 1 has no part in draw 1 any more")
+        ]
+        assert not late.connected
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        reason = "the connection was lost, and it did not come back within 30 s"
+        assert house.left_out(1) == {"1": reason}
+        assert house.bets_csv() == f"1,{ROW}\n"
+
+
+def test_a_classic_agency_does_not_come_back(tmp_path: Path) -> None:
+    """It is left out at once; who comes then has the next number."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        house.arrive(classic.DIALECT).say(classic_batch([ROW]))
+        house.agencies[0].reset()
+        assert [place.decided for place in house.draw.places] == [True, False]
+        other = house.arrive(classic.DIALECT)
+        other.say(classic_batch([ROW]), ClassicEnd())
+        assert house.bets_csv() == f"1,{ROW}\n2,{ROW}\n"
+        assert house.left_out(1) == {"1": "the connection was lost"}
+
+
+def test_back_in_pieces_of_another_size(tmp_path: Path) -> None:
+    """A batch is stored whole or not at all, and the index alone says what is next."""
+    rows = bets(1, 20)
+    with House(tmp_path, rejoin=REJOIN) as house:
+        stored = 0
+        for size in (1, 2, 3, 5, 7, 4):
+            agency, welcome = house.welcomed(1, acknowledged=stored)
+            assert welcome.next_index == stored
+            assert welcome.crc == crc_of(*rows[:stored])
+            if stored == 20:
+                agency.say(End(20, NONCE))
+                continue
+            frame = lottery1.encode(batch(rows[stored + size : stored + 2 * size], stored + size))
+            agency.say(batch(rows[stored : stored + size], stored), frame[:-1])
+            agency.reset()
+            stored += size if stored + size < 18 else 0
+            if size == 7:
+                agency, _ = house.welcomed(1, acknowledged=stored)
+                agency.say(batch(rows[18:], 18))
+                assert agency.heard() == [Ack(20)]
+                agency.reset()
+                stored = 20
+        assert house.bets_csv() == "".join(f"1,{row}\n" for row in rows)
+        agency.say(Received(1, 0))
+
+
+def test_a_newer_session_fences_the_older(tmp_path: Path) -> None:
+    """The older one hears what became of its batches, and TAKEN; only then the newer is welcomed.
+
+    All of that waits for a writer that stands still.
+    """
+    rows = bets(1, 3)
+    with House(tmp_path, agencies=2, rejoin=REJOIN, writer_timeout=1000.0) as house:
+        older = house.greeted(1)
+        writer(house).stopped = True
+        older.say(batch(rows[:1]), batch(rows[1:2], 1))
+        newer = house.arrive()
+        newer.say(Hello(1))
+        older.say(batch(rows[2:], 2))  # it is not read any more
+        house.advance(2 * SILENCE)  # nor is it anybody's turn but the writer's
+        assert older.heard() == newer.heard() == []
+        writer(house).stopped = False
+        house.settle()
+        assert older.heard() == [Ack(2), TAKEN]
+        assert not older.connected
+        (welcome,) = newer.heard()
+        assert isinstance(welcome, Welcome)
+        assert (welcome.next_index, welcome.crc) == (2, crc_of(*rows[:2]))
+        newer.say(batch(rows[2:], 2))
+        assert newer.heard() == [Ack(3)]
+        (line,) = house.log.of("agency")
+        assert line["code"] == "TAKEN"
+
+
+def test_fenced_by_one_that_knows_what_is_acknowledged(tmp_path: Path) -> None:
+    """What the older one was told counts, though its seat is not settled: that is no damage."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        older = house.greeted(1)
+        older.say(batch([ROW]))
+        assert older.heard() == [Ack(1)]
+        _, welcome = house.welcomed(1, 1, acknowledged=1)
+        assert welcome.next_index == 1
+        assert older.heard() == [TAKEN]
+
+
+def test_fenced_though_it_does_not_read(tmp_path: Path) -> None:
+    """Nobody waits for it to hear of that."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        older = house.greeted(1)
+        older.stop_reading()
+        older.say(batch([ROW]))
+        newer, welcome = house.welcomed(1)
+        assert welcome.next_index == 1
+        house.advance(5)
+        assert not older.connected
+        newer.say(End(1, NONCE))
+        assert newer.heard() == [Ack(1, True)]
+
+
+def test_fenced_while_its_writer_is_dead(tmp_path: Path) -> None:
+    """The newer one is welcomed when the writer's segment is salvaged, and not before.
+
+    What was stored without a word counts then; what was not is sent again.
+    """
+    rows = bets(1, 6)
+    with House(tmp_path, agencies=2, rejoin=REJOIN, writer_timeout=20.0) as house:
+        older = house.greeted(1)
+        older.say(batch(rows[:2]))
+        writer(house).mute = True
+        older.say(batch(rows[2:4], 2))
+        writer(house).stopped = True
+        older.say(batch(rows[4:], 4))
+        newer = house.arrive()
+        newer.say(Hello(1, 0, 2))
+        house.advance(20)
+        assert writer(house).signals == ["KILL"]
+        house.off_thread.hold = True
+        writer(house).die(9)
+        house.settle()
+        assert newer.heard() == []
+        assert older.heard() == [Ack(2)]
+        house.off_thread.run()
+        house.settle()
+        (welcome,) = newer.heard()
+        assert isinstance(welcome, Welcome)
+        assert (welcome.next_index, welcome.crc) == (4, crc_of(*rows[:4]))
+        assert older.heard() == [TAKEN]
+        newer.say(batch(rows[4:], 4))
+        assert newer.heard() == [Ack(6)]
+
+
+def test_back_while_salvage_waits_for_room(tmp_path: Path) -> None:
+    """A full disk makes it wait, and nothing has to be started again."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN, silence=0.0) as house:
+        agency = house.greeted(1)
+        writer(house).mute = True
+        agency.say(batch([ROW]))
+        house.disk.room = False
+        writer(house).die(9)
+        house.settle()
+        assert agency.heard() == [Error(Code.STORAGE, "its writer was ended by signal 9")]
+        back = house.arrive()
+        back.say(Hello(1))
+        house.advance(10 * REJOIN)
+        assert back.heard() == []
+        assert {each["work"] for each in house.log.of("room")} == {"salvage"}
+        house.disk.room = True
+        house.advance(1)
+        (welcome,) = back.heard()
+        assert isinstance(welcome, Welcome)
+        assert welcome.next_index == 1
+
+
+@pytest.mark.parametrize("way", ["reset", "fence", "kill"])
+def test_its_end_is_stored_and_it_does_not_know(tmp_path: Path, way: str) -> None:
+    """Whoever comes back with its END under way is told that it has ended, and gets its winners."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        agency = house.greeted(1)
+        if way == "kill":
+            writer(house).mute = True
+        else:
+            writer(house).stopped = True
+        agency.say(batch([ROW]), End(1, NONCE))
+        if way == "reset":
+            agency.reset()
+        elif way == "kill":
+            writer(house).die(9)
+            house.settle()
+        back = house.arrive()
+        back.say(Hello(1))
+        writer(house).stopped = False
+        house.settle()
+        (welcome,) = back.heard()
+        assert isinstance(welcome, Welcome)
+        assert (welcome.ended, welcome.next_index, welcome.crc) == (True, 1, crc_of(ROW))
+        if way == "fence":
+            assert agency.heard() == [Ack(1), Ack(1, True), TAKEN]
+        back.say(batch([ROW], 1))
+        assert [each.code for each in back.heard() if isinstance(each, Error)] == [Code.STATE]
+        back, _ = house.welcomed(1)
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        (winners,) = back.heard()
+        assert isinstance(winners, Winners)
+        assert winners.rows == f"{ROW}\n".encode()
+        back.say(Received(1, 1))
+        assert house.left_out(1) == {}
+
+
+def test_more_was_acknowledged_than_is_stored(tmp_path: Path) -> None:
+    """It is refused and the log cries out; the place and the older session are left alone."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        older = house.greeted(1)
+        older.say(batch([ROW]))
+        other = house.arrive()
+        other.say(Hello(1, 0, 2))
+        sentence = "2 bets were acknowledged to agency 1, draw 1 has 1 of them"
+        assert other.heard() == [Error(Code.SEQ, sentence)]
+        assert not other.connected
+        assert house.log.of("damage") == [
+            {"level": "CRITICAL", "result": "fail", "error": sentence}
+        ]
+        older.say(batch([ROW], 1))
+        assert older.heard() == [Ack(1), Ack(2)]
+        house.log.clear()
+        stranger = house.arrive()
+        stranger.say(Hello(7, 0, 1))
+        sentence = "1 bets were acknowledged to agency 7, draw 1 has 0 of them"
+        assert stranger.heard() == [Error(Code.SEQ, sentence)]
+        assert house.draw.places[1].agency is None
+
+
+def test_gone_while_it_waits_to_be_welcomed(tmp_path: Path) -> None:
+    """The next one is welcomed instead; nothing is left of it."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        older = house.greeted(1)
+        writer(house).stopped = True
+        older.say(batch([ROW]))
+        gone, last = house.arrive(), house.arrive()
+        gone.say(Hello(1))
+        gone.reset()
+        last.say(Hello(1))
+        writer(house).stopped = False
+        house.settle()
+        assert gone.heard() == []
+        assert [type(each) for each in last.heard()] == [Welcome]
+
+
+def test_sends_before_it_is_welcomed(tmp_path: Path) -> None:
+    """STATE: it cannot know where to go on. Its agency's part is over, as for any nonsense."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        older = house.greeted(1)
+        writer(house).stopped = True
+        older.say(batch([ROW]))
+        hasty = house.arrive()
+        hasty.say(Hello(1), batch([ROW], 1))
+        (error,) = hasty.heard()
+        assert isinstance(error, Error)
+        assert error.code is Code.STATE
+        writer(house).stopped = False
+        house.settle()
+        assert house.draw.places[0].decided
+
+
+# No room on the disk.
+
+
+def test_no_room(tmp_path: Path) -> None:
+    """REFUSED, with "again": it is sent again when there is room, on the same connection."""
+    rows = bets(1, 6)
+    with House(tmp_path, agencies=2) as house:
+        agency = house.greeted(1)
+        agency.say(batch(rows[:2]))
+        assert agency.heard() == [Ack(2)]
+        house.disk.room = False
+        writer(house).stopped = True
+        agency.say(batch(rows[2:4], 2))
+        writer(house).stopped = False
+        house.settle()
+        refused = Refused(Code.STORAGE, True, 2, 0, 0, AGAIN)
+        assert agency.heard() == [refused]
+        assert agency.connected
+        agency.say(batch(rows[2:4], 2))
+        assert agency.heard() == [refused]
+        house.disk.room = True
+        agency.say(batch(rows[2:4], 2))
+        assert agency.heard() == [Ack(4)]
+        house.disk.room = False
+        agency.say(batch(rows[4:], 4))
+        agency.heard()
+        house.disk.room = True
+        agency.say(batch(rows[4:5], 4), batch(rows[5:], 5), End(6, NONCE))
+        assert agency.heard() == [Ack(6), Ack(6, True)]
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        assert house.bets_csv() == "".join(f"1,{row}\n" for row in rows)
+        agency.say(Received(1, 0))
+
+
+def test_what_was_sent_behind_a_refused_batch_is_dropped(tmp_path: Path) -> None:
+    """In the pipe, in the socket, and still coming: there is no hole, and one refusal."""
+    rows = bets(1, 6)
+    with House(tmp_path, agencies=2) as house:
+        agency = house.greeted(1)
+        house.disk.room = False
+        agency.stop_reading()
+        agency.say(batch(rows[:1]))
+        house.disk.room = True
+        agency.say(batch(rows[1:2], 1))
+        writer(house).stopped = True
+        agency.say(batch(rows[2:3], 2), batch(rows[3:4], 3))
+        writer(house).stopped = False
+        house.settle()
+        agency.say(End(4, NONCE))
+        agency.read()
+        assert agency.heard() == [Refused(Code.STORAGE, True, 0, 0, 0, AGAIN)]
+        agency.say(batch(rows[5:], 5), batch(rows[:3]), batch(rows[3:], 3), End(6, NONCE))
+        assert agency.heard()[-1] == Ack(6, True)
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        assert house.bets_csv() == "".join(f"1,{row}\n" for row in rows)
+        agency.say(Received(1, 0))
+
+
+def test_no_room_for_an_end(tmp_path: Path) -> None:
+    """It has not ended, and says so again; silent for too long it is left out."""
+    with House(tmp_path, agencies=2, silence=SILENCE) as house:
+        agency, other = house.greeted(1), house.greeted(2)
+        house.disk.room = False
+        for each in (agency, other):
+            each.say(End(0, NONCE))
+            assert each.heard() == [Refused(Code.STORAGE, True, 0, 0, 0, AGAIN)]
+        house.advance(SILENCE - 1)
+        house.disk.room = True
+        agency.say(End(0, NONCE))
+        assert agency.heard() == [Ack(0, True)]
+        house.advance(1)
+        assert other.heard() == [Error(Code.TIMEOUT, "it was silent for too long")]
+        agency.say(Received(1, 0))
+
+
+def test_an_end_that_overtakes_its_refusal(tmp_path: Path) -> None:
+    """A batch without bets shares the fate of its group, and the END behind it fits all the same.
+
+    So the agency is told to send again what has ended meanwhile: that is a message at the wrong
+    time, and no trace in the log.
+    """
+    with House(tmp_path, agencies=2, real=False) as house:
+        agency = house.greeted(1)
+        agency.say(batch([]), End(0, NONCE))
+        (child,) = house.children
+        refusal = Refusal(Code.STORAGE, True, 0, 0, 0, AGAIN, 0)
+        child.answer(pack_refusal(1, refusal) + pack(Answer.ENDED, 1, 0) + child.taken())
+        house.settle()
+        assert agency.heard() == [Refused(*refusal[:-1]), Ack(0, True)]
+        agency.say(batch([]), End(0, NONCE))
+        (error,) = agency.heard()
+        assert isinstance(error, Error)
+        assert error.code is Code.STATE
+        assert house.draw.places[0].succeeded
+        child.end()
+
+
+def test_gone_while_there_is_no_room(tmp_path: Path) -> None:
+    """What was refused is not stored; it comes back and sends it again."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        agency = house.greeted(1)
+        house.disk.room = False
+        agency.say(batch([ROW]))
+        agency.reset()
+        back, welcome = house.welcomed(1)
+        assert welcome.next_index == 0
+        back.say(batch([ROW]))
+        assert back.heard() == [Refused(Code.STORAGE, True, 0, 0, 0, AGAIN)]
+        house.disk.room = True
+        back.say(batch([ROW]))
+        assert back.heard() == [Ack(1)]
+
+
+def test_a_classic_agency_is_held_back(tmp_path: Path) -> None:
+    """It cannot be told to come again: its batches wait, and are stored when there is room."""
+    rows = bets(1, 4)
+    with House(tmp_path, agencies=2, silence=SILENCE) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.say(classic_batch(rows[:1]))
+        house.disk.room = False
+        agency.say(classic_batch(rows[1:2]))
+        house.advance(SILENCE - 1)
+        agency.say(classic_batch(rows[2:]), ClassicEnd())
+        house.advance(SILENCE - 1)
+        assert agency.bytes_heard() == b"\2"
+        house.disk.room = True
+        house.advance(0.5)
+        assert agency.bytes_heard() == b"\2\2"
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        assert agency.bytes_heard() == b"\3\0\0"
+        assert house.bets_csv() == "".join(f"1,{row}\n" for row in rows)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_classic_agency_is_not_held_back_for_ever(tmp_path: Path, ends: bool) -> None:
+    """No longer than it might be silent; nothing of what was held is ever stored then."""
+    with House(tmp_path, agencies=2, silence=SILENCE) as house:
+        agency = house.arrive(classic.DIALECT)
+        agency.say(classic_batch([ROW]))
+        house.disk.room = False
+        agency.say(classic_batch([ROW]), *([ClassicEnd()] if ends else []))
+        house.advance(SILENCE)
+        assert agency.bytes_heard() == b"\2\xff"
+        assert not agency.connected
+        house.disk.room = True
+        house.advance(1)
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        assert house.left_out(1) == {"1": "there was no room on the disk for too long"}
+        assert house.bets_csv() == f"1,{ROW}\n"
+
+
+def test_held_back_again(tmp_path: Path) -> None:
+    """Its time is over only if nothing found room in it."""
+    with House(tmp_path, agencies=2, silence=SILENCE) as house:
+        agency = house.arrive(classic.DIALECT)
+        for _ in range(3):
+            house.disk.room = False
+            agency.say(classic_batch([ROW]))
+            house.advance(SILENCE - 1)
+            assert agency.bytes_heard() == b""
+            house.disk.room = True
+            house.advance(0.5)
+            assert agency.bytes_heard() == b"\2"
+        house.advance(SILENCE - 2)
+        assert agency.connected
+
+
+def test_held_back_at_the_deadline(tmp_path: Path) -> None:
+    """The draw is not held up by it: what waits is given up, and said to be refused."""
+    with House(tmp_path, agencies=2, silence=0.0, deadline=30.0) as house:
+        agency, other = house.arrive(classic.DIALECT), house.greeted(9)
+        other.say(End(0, NONCE))
+        agency.say(classic_batch([ROW]))
+        house.disk.room = False
+        agency.say(classic_batch([ROW]))
+        house.advance(30)
+        assert agency.bytes_heard() == b"\2\xff"
+        house.disk.room = True
+        house.advance(1)
+        assert house.bets_csv() == f"1,{ROW}\n"
+        other.say(Received(1, 0))
+
+
 # Silence.
 
 
@@ -568,6 +1047,56 @@ def test_no_limit(tmp_path: Path) -> None:
         assert house.reactor.seconds() == ended_at + DELIVERY_SECONDS
         (result,) = house.log.of("consulta_ganadores")
         assert result["error"] == "it was silent for too long"
+
+
+def test_the_draw_closes_while_all_send(tmp_path: Path) -> None:
+    """Every batch that was handed on is acknowledged before TIMEOUT, and is in the seal."""
+    with House(
+        tmp_path,
+        agencies=8,
+        writers=3,
+        deadline=30.0,
+        rejoin=REJOIN,
+        silence=0.0,
+        writer_timeout=1000.0,
+    ) as house:
+        agencies = {}
+        for number in range(1, 9):
+            agencies[number] = house.arrive(classic.DIALECT) if number > 6 else house.greeted(number)
+            if number > 6:
+                agencies[number].say(classic_batch([]))
+        ended = agencies.pop(1)
+        ended.say(batch(bets(1, 1)), End(1, NONCE))
+        for child in house.children:
+            child.stopped = True
+        for number, agency in agencies.items():
+            rows = bets(number, 3 * number)
+            for index in range(number):
+                part = rows[3 * index : 3 * index + 3]
+                agency.say(classic_batch(part) if number > 6 else batch(part, 3 * index))
+        agencies[2].reset()
+        house.advance(29.5)
+        house.children[0].stopped = False
+        house.settle()
+        house.advance(0.5)
+        for child in house.children:
+            child.stopped = False
+        house.settle()
+        for number, agency in agencies.items():
+            if number > 6:
+                assert agency.bytes_heard() == b"\2" * (number + 1) + b"\xff"
+            elif number > 2:
+                *acks, error = agency.heard()
+                assert acks[-1] == Ack(3 * number)
+                assert isinstance(error, Error)
+                assert error.code is Code.TIMEOUT
+        expected = [f"1,{row}\n" for row in bets(1, 1)]
+        expected += [f"{number},{row}\n" for number in agencies for row in bets(number, 3 * number)]
+        assert house.bets_csv() == "".join(expected)
+        reason = "it had not ended when the deadline of 30 s passed"
+        assert house.left_out(1) == {str(number): reason for number in range(2, 9)}
+        assert isinstance(ended.heard()[-1], Winners)
+        ended.say(Received(1, 0))
 
 
 # Flow control.
@@ -800,6 +1329,30 @@ def test_stop_in_the_middle_of_everything(tmp_path: Path) -> None:
         leaving.close()
         assert stopped == [None]
         assert house.log.of("sorteo") == []
+
+
+def test_stop_while_a_newer_session_waits(tmp_path: Path) -> None:
+    """It is told of the stop, whether the writer of the older one ends by itself or is killed.
+
+    No writer is started for it: nobody would wait for that one's end.
+    """
+    for number, killed in enumerate((False, True)):
+        with House(tmp_path / str(number), agencies=2, rejoin=REJOIN) as house:
+            older, newer = house.greeted(1), house.arrive()
+            house.children[0].stopped = True
+            older.say(batch([ROW]))
+            newer.say(Hello(1))
+            stopped: list[object] = []
+            house.central.stopService().addBoth(stopped.append)
+            if killed:
+                house.advance(2)
+                assert house.children[0].signals == ["KILL"]
+            house.children[0].stopped = False
+            house.settle()
+            assert stopped == [None]
+            assert len(house.children) == 1
+            assert newer.heard()[-1] == Error(Code.STOPPING, "the central is being stopped")
+            assert older.heard() == ([TAKEN] if killed else [Ack(1), TAKEN])
 
 
 def test_stop_while_a_writer_hangs(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_help(capsys) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("Usage: lottery COMMAND [options]\n")
-    for name in ("serve", "agency", "sample", "export"):
+    for name in ("serve", "agency", "sample", "export", "results", "audit"):
         assert f"\n    {name} " in text
 
 

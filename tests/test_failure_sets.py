@@ -1,4 +1,7 @@
-"""Of five agencies, whichever fail and however: the draw is held with exactly the others."""
+"""Of five agencies, whichever fail and however: the draw is held with exactly the others.
+
+And if they may come back, and do so in time, it is held with all of them.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from central_fakes import NUMBER, Day, House, bets
+from fakes import WorkingChild
 
 from lottery.errors import Code
 from lottery.wire import classic, lottery1
-from lottery.wire.messages import ClassicRefused, Error, Message, Refused
+from lottery.wire.messages import ClassicRefused, Error, Hello, Message, Refused
 
 AGENCIES = range(1, 6)
 #: The order of arrival: the classic ones get the numbers that the others leave free, 2 and 4.
@@ -44,9 +48,14 @@ def _refused(house: House, day: Day) -> None:
     day.agency.say(day.message("Ana,Gil,1,2000-01-01,7", "Ana,Gil,one,2000-01-01,7"))
 
 
+def _writer(house: House, day: Day) -> WorkingChild:
+    child = house.children[[number for number, _ in ARRIVALS].index(day.number)]
+    assert isinstance(child, WorkingChild)
+    return child
+
+
 def _writer_killed(house: House, day: Day) -> None:
-    place = [number for number, _ in ARRIVALS].index(day.number)
-    house.children[place].die(9)
+    _writer(house, day).die(9)
     house.settle()
 
 
@@ -85,7 +94,7 @@ def _last_words(messages: list[Message]) -> list[Code | str]:
 def test_draw_is_held_with_the_others(tmp_path: Path, failing: frozenset[int], fault: str) -> None:
     """Only the others get results, the failed are named, and nothing is left of any of it."""
     go_wrong, reason, code = FAULTS[fault]
-    with House(tmp_path, agencies=5, writers=5, silence=SILENCE) as house:
+    with House(tmp_path, agencies=5, writers=5, silence=SILENCE, rejoin=0.0) as house:
         days = {number: Day(house, dialect, number) for number, dialect in ARRIVALS}
         for number, day in days.items():
             day.begin(*bets(number, 2), *bets(number + 5, number % 3, NUMBER))
@@ -136,3 +145,119 @@ def test_draw_is_held_with_the_others(tmp_path: Path, failing: frozenset[int], f
             assert day.documents(2) == day.winning()
         assert house.left_out(2) == {}
         assert house.log.of("sorteo")[-1]["result"] == "success"
+
+
+# With a time to come back.
+
+REJOIN = 30.0
+LOST = tuple(bets(9, 3, NUMBER))
+
+
+def _stored_without_a_word(house: House, day: Day) -> None:
+    """The connection is reset while a batch is in the writer's hands, which stores it."""
+    child = _writer(house, day)
+    child.stopped = True
+    day.agency.say(day.message(*LOST))
+    day.agency.reset()
+    child.stopped = False
+    house.settle()
+
+
+def _lost_without_a_word(house: House, day: Day) -> None:
+    """The writer is killed with a batch in its hands."""
+    child = _writer(house, day)
+    child.stopped = True
+    day.agency.say(day.message(*LOST))
+    child.die(9)
+    house.settle()
+
+
+def _stored_and_killed(house: House, day: Day) -> None:
+    """The writer is killed when it has stored a batch, and has not said so."""
+    child = _writer(house, day)
+    child.mute = True
+    day.agency.say(day.message(*LOST))
+    child.die(9)
+    house.settle()
+
+
+def _fenced(house: House, day: Day) -> None:
+    """Nothing is wrong with its session, but it comes with a newer one."""
+    day.agency.say(day.message(*LOST))
+
+
+#: How a session may end that can be followed by another one: how, and what then may be lost.
+INTERRUPTIONS: dict[str, tuple[Callable[[House, Day], None], tuple[str, ...]]] = {
+    "cut off in a header": (_cut_in_header, ()),
+    "cut off in a payload": (_cut_in_payload, ()),
+    "reset": (_reset, ()),
+    "writer killed": (_writer_killed, ()),
+    "stored without a word": (_stored_without_a_word, LOST),
+    "lost without a word": (_lost_without_a_word, LOST),
+    "stored, and the writer killed": (_stored_and_killed, LOST),
+    "fenced": (_fenced, LOST),
+}
+
+
+@pytest.mark.parametrize("interruption", INTERRUPTIONS)
+@pytest.mark.parametrize("failing", SETS, ids=lambda failing: "".join(map(str, sorted(failing))))
+def test_nobody_fails_who_comes_back_in_time(
+    tmp_path: Path, failing: frozenset[int], interruption: str
+) -> None:
+    """Nothing is lost, nothing stored twice, and all five get their own winners."""
+    go_wrong, lost = INTERRUPTIONS[interruption]
+    with House(tmp_path, agencies=5, writers=5, silence=SILENCE, rejoin=REJOIN) as house:
+        days = {number: Day(house, lottery1.DIALECT, number) for number, _ in ARRIVALS}
+        for number, day in days.items():
+            day.begin(*bets(number, 2), *bets(number + 5, number % 3, NUMBER))
+        for number in sorted(failing):
+            go_wrong(house, days[number])
+        house.advance(REJOIN - 1)
+        for number, day in days.items():
+            if number in failing:
+                day.come_back(*lost)
+            day.send(*bets(number + 10, 1))
+            day.end()
+        house.settle()
+        for day in days.values():
+            assert day.documents(1) == day.winning()
+        assert house.left_out(1) == {}
+        (sorteo,) = house.log.of("sorteo")
+        assert (sorteo["agencies"], sorteo["left_out"]) == ("5", "0")
+        stored = [f"{number},{row}\n" for number in AGENCIES for row in days[number].rows]
+        assert house.bets_csv(1) == "".join(stored)
+        assert {each["result"] for each in house.log.of("consulta_ganadores")} == {"success"}
+        house.advance(5)
+        house.nothing_is_left()
+
+
+@pytest.mark.parametrize("failing", SETS, ids=lambda failing: "".join(map(str, sorted(failing))))
+def test_who_comes_back_too_late_is_left_out(tmp_path: Path, failing: frozenset[int]) -> None:
+    """A classic one at once, for it cannot come back; the others when their time is over."""
+    with House(tmp_path, agencies=5, writers=5, silence=SILENCE, rejoin=REJOIN) as house:
+        days = {number: Day(house, dialect, number) for number, dialect in ARRIVALS}
+        for number, day in days.items():
+            day.begin(*bets(number, 2, NUMBER))
+        for number in sorted(failing):
+            _reset(house, days[number])
+        others = [number for number in AGENCIES if number not in failing]
+        for number in others:
+            days[number].end()
+        expected = dict.fromkeys(failing, "the connection was lost")
+        if failing - {2, 4}:
+            house.advance(REJOIN - 1)
+            assert house.log.of("sorteo") == []
+            house.advance(1)
+        for number in failing - {2, 4}:
+            expected[number] += ", and it did not come back within 30 s"
+        assert house.left_out(1) == {str(number): why for number, why in expected.items()}
+        for number in others:
+            assert days[number].documents(1) == days[number].winning()
+        for number in sorted(failing - {2, 4}):
+            late = house.arrive()
+            late.say(Hello(number, 1))
+            (error,) = late.heard()
+            assert isinstance(error, Error)
+            assert error.code is Code.LEFT_OUT
+        house.advance(5)
+        house.nothing_is_left()

@@ -25,7 +25,7 @@ from lottery.ledger.bets_csv import (
 )
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.record import FileDigest
-from lottery.ledger.segment import Kind
+from lottery.ledger.segment import Kind, pack
 from lottery.ledger.standing import Standing
 
 
@@ -280,6 +280,13 @@ def test_torn_tails(tmp_path: Path) -> None:
     assert list(ledger.closed.values()) == [False] * 4
 
 
+def test_last_step_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing empty follows it."""
+    monkeypatch.setattr(bets_csv_module, "_COPY_BYTES", len(rows(1, 0, 3)))
+    draw = draw_of(tmp_path, opened(1, batch(1, 0, 3)))
+    assert list(Ledger(draw).rows()) == [rows(1, 0, 3)]
+
+
 @pytest.mark.parametrize("contents", [[], [b""], [b"", closed(2, end(4, 0))]])
 def test_empty_draw(tmp_path: Path, contents: list[bytes]) -> None:
     """A draw without a bet gives an empty file."""
@@ -348,6 +355,21 @@ def test_records_that_are_gone_when_they_are_copied(tmp_path: Path, other: bytes
     with pytest.raises(DamagedLedger, match="a record is not there any more") as error:
         all_rows(ledger)
     assert error.value.offset == 40
+
+
+def test_fewer_bets_in_as_many_bytes(tmp_path: Path) -> None:
+    """Another batch in the place of the last one, just as long, is not taken for it."""
+    content = opened(1, batch(1, 0, 1), batch(1, 1, 2))
+    draw = draw_of(tmp_path, content)
+    ledger = Ledger(draw)
+    length = len(rows(1, 1, 2))
+    other = row(1, 1).replace(b"Gil", b"G" * (length - len(row(1, 1)) + 3))
+    draw.segment(1).write_bytes(
+        opened(1, batch(1, 0, 1), pack(Kind.ROWS, 1, 1, 1, other, 0)),
+    )
+    assert draw.segment(1).stat().st_size == len(content)
+    with pytest.raises(LotteryError, match="was cut back while it was read"):
+        all_rows(ledger)
 
 
 def test_never() -> None:

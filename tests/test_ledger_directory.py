@@ -151,7 +151,7 @@ from lottery.ledger.directory import DataDirectory
 data = DataDirectory(Path(sys.argv[1]))
 data.own()
 os.set_inheritable(data.lock_fd, True)
-words = "import sys; print('ready', flush=True); sys.stdin.read()"
+words = "import os, sys; os.write(1, b'ready' + bytes([10])); sys.stdin.read()"
 for _ in range(2):
     if not os.fork():
         os.execv(sys.executable, [sys.executable, "-c", words])

@@ -151,3 +151,21 @@ def test_the_failure_of_a_pause_is_the_stop() -> None:
 def test_what_lacks_room(error: OSError, lacks: bool) -> None:
     """Full disk, used up quota, file too large; nothing else gets better by waiting."""
     assert lacks_room(error) is lacks
+
+
+def test_idle() -> None:
+    """When what is under way has ended, however it ends; there may be nothing."""
+    rig = Rig()
+    idle: list[None] = []
+    Deferred.fromCoroutine(rig.disk.idle()).addCallback(idle.append)
+    assert idle == [None]
+    rig.off_thread.hold = True
+    rig.do(lambda: "done")
+    rig.do(failing(ValueError("a bug")))
+    rig.do(failing(FULL))
+    rig.disk.stop()
+    Deferred.fromCoroutine(rig.disk.idle()).addCallback(idle.append)
+    assert idle == [None]
+    rig.off_thread.run()
+    assert idle == [None, None]
+    assert len(rig.ends) == 3

@@ -410,6 +410,19 @@ def test_close_waits_for_all(tmp_path: Path) -> None:
     ] * 2
 
 
+def test_no_seat_behind_a_close(rig: Rig) -> None:
+    """Nobody would wait for the end of a writer that is started then."""
+    rig.sit()
+    ends: list[list[WriterEnd]] = []
+    rig.pool.close(5).addCallback(ends.append)
+    for _ in range(2):
+        with pytest.raises(OSError, match="are to end"):
+            rig.sit()
+        if not ends:
+            rig.children[0].end()
+    assert len(rig.children) == len(ends) == 1
+
+
 def test_close_kills_after_the_grace(rig: Rig) -> None:
     """Who has not ended by then is killed, and its end is still awaited."""
     rig.sit()

@@ -38,16 +38,20 @@ class BackOff:
     So agencies that lost their central together do not come back together.
 
     :param jitter: gives numbers from 0 up to 1, 1 not included.
+    :param longest_seconds: no delay is longer.
     """
 
-    def __init__(self, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self, jitter: Callable[[], float], longest_seconds: float = LONGEST_DELAY_SECONDS
+    ) -> None:
         self._jitter = jitter
+        self._longest_seconds = longest_seconds
         self._delay_seconds = FIRST_DELAY_SECONDS
 
     def next_delay_seconds(self) -> float:
         """Give the time to wait before the next attempt."""
         delay = self._delay_seconds * (1 - self._jitter() / 2)
-        self._delay_seconds = min(self._delay_seconds * 2, LONGEST_DELAY_SECONDS)
+        self._delay_seconds = min(self._delay_seconds * 2, self._longest_seconds)
         return delay
 
     def restart(self) -> None:

@@ -13,7 +13,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
-from lottery.agency.attempts import Attempts, BackOff, Outage, close, left
+from lottery.agency.attempts import (
+    LONGEST_DELAY_SECONDS,
+    Attempts,
+    BackOff,
+    Outage,
+    close,
+    left,
+)
 from lottery.agency.client import AgencyClient
 from lottery.agency.failures import Interruption, NotReached, OtherFile, SendAgain, VoidDraw
 from lottery.agency.results import ResultsFile
@@ -119,7 +126,7 @@ class Sessions:
             self._leave_to_the_central(welcome.draw)
             return False
         if not self._upload.ended:
-            await self._send_all(client)
+            await self._send_all(client, welcome.silence)
         self._tell_sent()
         if welcome.state is DrawState.VOID:
             raise VoidDraw(f"draw {welcome.draw} is void, it has no winners")
@@ -136,9 +143,13 @@ class Sessions:
         await left(client, self._clock)
         return True
 
-    async def _send_all(self, client: AgencyClient) -> None:
-        """Send the rest of the file, some of it again if the central wants that, and the END."""
-        delays = BackOff(self._jitter)
+    async def _send_all(self, client: AgencyClient, silence_seconds: int) -> None:
+        """Send the rest of the file, some of it again if the central wants that, and the END.
+
+        :param silence_seconds: the central gives up on who is silent for so long; 0: never.
+        """
+        patience_seconds = silence_seconds / 4 or LONGEST_DELAY_SECONDS
+        delays = BackOff(self._jitter, min(patience_seconds, LONGEST_DELAY_SECONDS))
         delay_seconds = 0.0
         acknowledged = self._upload.acknowledged
         while not self._upload.ended:

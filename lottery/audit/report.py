@@ -13,7 +13,7 @@ _FEW_AGENCIES: Final = 20
 
 _DRAWS: Final = (
     (">", "draw"), ("<", "state"), (">", "agencies"), (">", "bets"), (">", "winners"),
-    (">", "segments"), (">", "bytes"), ("<", "checked"), ("<", "result"),
+    (">", "segment bytes"), ("<", "checked"), ("<", "result"),
 )  # fmt: skip
 _AGENCIES: Final = (
     (">", "agency"), ("<", "dialect"), (">", "bets"), (">", "winners"), ("<", "received"),
@@ -77,7 +77,6 @@ def _row_of_draw(draw: DrawReport) -> tuple[str, ...]:
         f"{ended}/{len(draw.agencies)}" if draw.agencies else _NOTHING,
         _number(draw.bets),
         _number(draw.winners),
-        str(draw.segments),
         f"{draw.size:,}",
         " ".join(name.removesuffix(".csv") for name in draw.checked) or _NOTHING,
         "clean" if draw.difference is None else "DIFFERS",

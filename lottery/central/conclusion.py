@@ -18,7 +18,7 @@ from twisted.logger import LogLevel
 
 from lottery.central.draw import DrawTerms
 from lottery.central.place import Abandoned, Participant, Place
-from lottery.errors import Code, RemoteProtocolError
+from lottery.errors import Code, DamagedLedger, RemoteProtocolError
 from lottery.ledger.bets_csv import Interrupted
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.record import DrawRecord
@@ -130,7 +130,7 @@ class Conclusion:
         place.come_back(session)
         told = self.record.state in ("drawn", "delivered")
         if told and hello.agency not in self._due:
-            again = Deferred.fromCoroutine(self._deliver_again(place))
+            again = Deferred.fromCoroutine(self._deliver_again(place, session))
             again.addErrback(lambda failure: self._log.failure("winners were not told", failure))
 
     def abandon(self) -> None:
@@ -194,14 +194,20 @@ class Conclusion:
             self._note_received(agency)
         return why_not
 
-    async def _deliver_again(self, place: Place) -> None:
+    async def _deliver_again(self, place: Place, session: Participant) -> None:
         """Tell an agency its winners when they were told, or could not be told, before."""
-        winners = await self._read_winners()
-        if place.session is None or await self._tell(place, winners):
+        try:
+            winners = await self._read_winners()
+            if place.session is not session or await self._tell(place, winners):
+                return
+            published = {each.agency for each in self.record.agencies if each.received}
+            if self.record.state == "delivered" and published != self._received:
+                await self._publish()
+        except Interrupted:
             return
-        published = {each.agency for each in self.record.agencies if each.received}
-        if self.record.state == "delivered" and published != self._received:
-            await self._publish()
+        except (DamagedLedger, OSError) as error:
+            self._log("damage", "fail", LogLevel.critical, error=error)
+            session.fail(Code.STORAGE, f"the results of draw {self.number} cannot be read")
 
     async def _read_winners(self) -> Winners:
         directory, record, stopped = self.directory, self.record, self._is_stopped

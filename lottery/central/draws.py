@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -43,6 +44,9 @@ class Draws:
         self._disk = disk
         self._log = log
         self._concluding: dict[int, Conclusion] = {}
+        # As long as somebody is told its winners of one, others come to the same: two that
+        # publish who has received them must know of each other.
+        self._past: WeakValueDictionary[int, Conclusion] = WeakValueDictionary()
 
     @property
     def concluding(self) -> list[Conclusion]:
@@ -54,11 +58,13 @@ class Draws:
         self._concluding[conclusion.number] = conclusion
         for agency, place in conclusion.places.items():
             if place.dialect != classic.DIALECT:  # there is no coming back in that one
-                self.unreceived[agency] = conclusion.number
+                latest = max(conclusion.number, self.unreceived.get(agency, 0))
+                self.unreceived[agency] = latest
 
     def concluded(self, conclusion: Conclusion) -> None:
         """Note that a draw is at its end."""
         del self._concluding[conclusion.number]
+        self._past[conclusion.number] = conclusion
 
     def conclusion(
         self, directory: DrawDirectory, record: DrawRecord, places: Iterable[Place] | None = None
@@ -125,9 +131,13 @@ class Draws:
         :raises DamagedLedger: if its record is damaged.
         :raises OSError: if its record cannot be read.
         """
+        past = self._past.get(number)
+        if past is not None:
+            return past
         for directory in self._data.draws():
             if directory.number == number:
-                return self.conclusion(directory, directory.read())
+                past = self._past[number] = self.conclusion(directory, directory.read())
+                return past
         return None
 
     def _restored(self, part: AgencyPart) -> Place:

@@ -191,9 +191,11 @@ class Place:
             self.leave_out(why)
 
     def _wait(self, why: LeftOut) -> None:
-        """Wait for an agency that is away, if it still is."""
+        """Wait for an agency that is away, if it still is; one wait is enough."""
         if self.decided or self._failing is not None or self.session is not None:
             return
+        if self._rejoin is not None:
+            return  # it came and went again before it was settled
         reason = f"{why.reason}, and it did not come back within {self._rejoin_seconds:g} s"
         away = LeftOut(Code.LEFT_OUT, reason)
         self._rejoin = self._clock.callLater(self._rejoin_seconds, self.fail, away)

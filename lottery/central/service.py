@@ -137,6 +137,7 @@ class Central(Service):
         await self._factory.part(STOP_AGENCIES_SECONDS)
         await self._draw_after_draw
         await DeferredList(self._closing)
+        await self._disk.idle()
         self._data.release()
         self._log("shutdown", "success")
 

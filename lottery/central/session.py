@@ -28,7 +28,7 @@ from lottery.central.place import LeftOut, Place
 from lottery.central.receiver import MessageReceiver
 from lottery.central.session_log import SessionLog
 from lottery.central.speech import CLASSIC, CannotSay
-from lottery.errors import Code
+from lottery.errors import Code, RemoteProtocolError
 from lottery.wire.messages import (
     Batch,
     ClassicBatch,
@@ -108,7 +108,7 @@ class AgencySession(MessageReceiver):
         """Hand on a batch or an END, or deal with what else an agency says."""
         match message:
             case Batch(first, count, rows):
-                seat = cast(Seat, self._seat)  # the table of states lets HELLO come first
+                seat = self._taken_seat()
                 seat.rows(first, count, rows)
                 self._wait_for_room(seat)
             case ClassicBatch(payload):
@@ -118,13 +118,22 @@ class AgencySession(MessageReceiver):
             case Hello():
                 self.factory.draws.hello(message, self)
             case End(total, nonce):
-                cast(Seat, self._seat).end(total, nonce)
+                self._taken_seat().end(total, nonce)
             case ClassicEnd():
                 (self._seat or self._begin_classic()).end(None, b"")
             case Received():
                 cast(Delivery, self._delivery).check(message)
                 self._finish_delivery("")
                 self._leave()
+
+    def _taken_seat(self) -> Seat:
+        """Give the seat; the table of states lets HELLO come first.
+
+        :raises RemoteProtocolError: STATE, if an END was stored in spite of a refusal before it.
+        """
+        if self._seat is None:
+            raise RemoteProtocolError(Code.STATE, "nothing may follow an END that is stored")
+        return self._seat
 
     def _begin_classic(self) -> Seat:
         seat = self.factory.draws.classic(self)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol as Interface
 from typing import TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
@@ -42,6 +42,7 @@ class DiskWork:
         self._log = log
         self._stopped = False
         self._waiting: set[Deferred[None]] = set()
+        self._working: set[Deferred[None]] = set()
 
     @property
     def stopped(self) -> bool:
@@ -54,6 +55,10 @@ class DiskWork:
         for waiting in list(self._waiting):
             waiting.cancel()
 
+    async def idle(self) -> None:
+        """Wait until no thread is at work any more; what begins meanwhile is not waited for."""
+        await DeferredList(list(self._working))
+
     async def do(self, what: str, work: Callable[[], T]) -> T:
         """Give what the work gives, as soon as there is room for it.
 
@@ -62,12 +67,17 @@ class DiskWork:
         :raises Exception: what else the work raises.
         """
         while True:
+            working: Deferred[None] = Deferred()
+            self._working.add(working)
             try:
                 return await self._off_thread(work)
             except OSError as error:
                 if not lacks_room(error):
                     raise
                 self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
+            finally:
+                self._working.discard(working)
+                working.callback(None)
             await self.pause()
 
     async def pause(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -76,12 +77,15 @@ class WriterPool:
         self._running: list[Writer] = []
         self._number = directory.highest_segment()
         self._ends: list[Deferred[WriterEnd]] = []
+        self._closed = False
 
     def seat(self, client: WriterClient, agency: int, standing: Standing) -> Seat:
         """Give a session its seat.
 
-        :raises OSError: if a writer is needed and cannot be started.
+        :raises OSError: if a writer is needed and cannot be started, or all are to end.
         """
+        if self._closed:
+            raise OSError(errno.ESHUTDOWN, "the writers of the draw are to end")
         usable = [writer for writer in self._running if writer.usable]
         if len(usable) < self._terms.limit:
             writer = self._start()
@@ -97,6 +101,7 @@ class WriterPool:
             start, once the last one has been reaped and what had to be salvaged is; never
             fails.
         """
+        self._closed = True
         for writer in self._running:
             writer.close()
         kill = self._reactor.callLater(grace_seconds, self._kill)

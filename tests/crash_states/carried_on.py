@@ -63,9 +63,7 @@ def _closing(record: DrawRecord, standings: Mapping[int, Standing]) -> DrawRecor
     return DrawRecord(record.draw, "closing", record.places, parts)
 
 
-def hold_results(
-    directory: DrawDirectory, record: DrawRecord, held: Mapping[int, Holding]
-) -> None:
+def hold_results(directory: DrawDirectory, record: DrawRecord, held: Mapping[int, Holding]) -> None:
     """Look at what was made of a draw that is at its end.
 
     :raises Wrong: if it is not what its segments hold.

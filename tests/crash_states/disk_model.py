@@ -6,8 +6,8 @@ The promises of a file system on which nothing but these is relied:
   and its size. Until then every write and every cut may be there or not, alone or with others,
   whole or in part.
 - ``fsync`` of a directory puts its entries on disk. Until then every change to them (a new
-  name, a renaming, a removal) may be there or not; but a name changes in one step, and there is
-  no renaming of what has never got its name.
+  name, a renaming, a removal) may be there or not, whatever becomes of the others; but a name
+  changes in one step.
 - The name of a file and its bytes are two things. The flush of one is none of the other.
 """
 
@@ -44,10 +44,11 @@ class Named(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """A name that was changed to another one of the same directory."""
+    """A node that got another name in its directory instead of the one it had."""
 
     old: str
     new: str
+    node: Node
     end: int
 
 
@@ -200,8 +201,9 @@ def changed(content: bytes, change: Change) -> bytes:
 
 def _enter(entries: dict[str, Node], entry: Entry) -> None:
     if isinstance(entry, Moved):
-        if entry.old in entries:
-            entries[entry.new] = entries.pop(entry.old)
+        entries[entry.new] = entry.node
+        if entries.get(entry.old) is entry.node:
+            del entries[entry.old]
     elif entry.node is None:
         entries.pop(entry.name, None)
     else:

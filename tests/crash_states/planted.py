@@ -27,7 +27,7 @@ def _flushed(call: Call) -> str:
 def without_flush(path: str, *, only: int | None = None) -> Planted:
     """Forget flushes of files, or of directories, with such a path.
 
-    :param only: the how manieth one, from 0 up; None: all of them.
+    :param only: which one, counted from 0; None: all of them.
     """
     wanted = re.compile(path)
 
@@ -75,7 +75,7 @@ def _about(call: Call) -> str:
 def _answer_before_flush(calls: Sequence[Call]) -> list[Call]:
     """Let every writer answer before the flush that its answer is about."""
     flushes: dict[int, Call] = {}
-    changed = []
+    changed: list[Call] = []
     for call in calls:
         if call.name == "fdatasync" and call.done:
             flushes[call.process] = call
@@ -113,6 +113,5 @@ PLANTED: Final[Mapping[str, Planted]] = {
 #: The same for what a start-up does; it is seen only if it comes behind a kill.
 PLANTED_AT_START: Final[Mapping[str, Planted]] = {
     "a salvaged segment is not flushed": without_flush(rf"{_DRAW}/segment-\d+\.log\.tmp"),
-    "a closed segment is not flushed": without_flush(rf"{_DRAW}/segment-\d+\.log"),
     "the names in a draw are not flushed": without_flush(_DRAW),
 }

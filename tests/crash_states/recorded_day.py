@@ -63,7 +63,16 @@ class _TracedCentral(LiveProcess):
 
     def __init__(self, root: Path, trace: Path, kill_at_flush: int = 0) -> None:
         words = ("-m", "lottery", "serve", "--listen", "tcp:0:interface=127.0.0.1")
-        terms = ("--draws", "1", "--writers", "2", "--agencies", "3", "--rejoin", str(_REJOIN_SECONDS))
+        terms = (
+            "--draws",
+            "1",
+            "--writers",
+            "2",
+            "--agencies",
+            "3",
+            "--rejoin",
+            str(_REJOIN_SECONDS),
+        )
         places = ("--data-dir", str(root / DATA_DIR), "--min-free", "0", "--log-level", "DEBUG")
         command = (*tracing(trace, kill_at_flush), sys.executable, *words, *terms, *places)
         super().__init__(command, root.parent)

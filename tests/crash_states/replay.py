@@ -13,10 +13,10 @@ from strace_text import Call, UnreadableTrace, buffers_of, fd_of, text_of
 FLUSHES: Final = ("fsync", "fdatasync")
 _UNKNOWN_FLAGS = ("O_SYNC", "O_DSYNC", "O_TMPFILE", "O_DIRECT|")
 #: Nothing that is replayed does this; whoever begins to must tell the model what it means.
-_NOT_MODELLED = frozenset(
-    "pwritev pwritev2 splice sendfile copy_file_range syncfs sync_file_range fallocate "
-    "link linkat symlink symlinkat".split()
-)
+_NOT_MODELLED: Final = {
+    *("pwritev", "pwritev2", "splice", "sendfile", "copy_file_range", "fallocate"),
+    *("syncfs", "sync_file_range", "link", "linkat", "symlink", "symlinkat"),
+}
 
 
 class Step(NamedTuple):
@@ -71,7 +71,9 @@ class Replay:
         moments = [(_moment(call), call) for call in calls if call.end]
         moments += [(call.start, call) for call in calls if not call.end]
         for _, call in sorted(moments, key=lambda moment: moment[0]):
-            yield Step(call, self._make(call) if call.result >= 0 else self._unmade(call))
+            if call.result < 0:
+                self._look_at_failed(call)
+            yield Step(call, self._make(call) if call.result >= 0 else None)
 
     # Single calls.
 
@@ -100,7 +102,7 @@ class Replay:
             raise UnreadableTrace(f"line {call.start}: {name} is not modelled")
         return None
 
-    def _unmade(self, call: Call) -> None:
+    def _look_at_failed(self, call: Call) -> None:
         """Look at a call that failed, or that has not ended when its process did."""
         telling = (*FLUSHES, "openat", "open", "sendto", "sendmsg", "lseek")
         if not call.end and call.name not in telling and self._within(call):
@@ -159,9 +161,9 @@ class Replay:
             return None
         if old is None or new is None or os.path.dirname(old) != os.path.dirname(new):
             raise UnreadableTrace(f"line {call.start}: a renaming to elsewhere is not modelled")
-        directory = self._node(os.path.dirname(new))
-        assert isinstance(directory, Directory)
-        directory.change(Moved(os.path.basename(old), os.path.basename(new), call.end))
+        directory, node = self._node(os.path.dirname(new)), self._node(old)
+        assert isinstance(directory, Directory) and node is not None  # noqa: PT018
+        directory.change(Moved(os.path.basename(old), os.path.basename(new), node, call.end))
         return directory
 
     def _enter(self, path: str | None, node: Node | None, call: Call) -> Node | None:

@@ -18,6 +18,7 @@ import start_up_program
 from disk_model import Disk, Tree
 from enumeration import Depth
 from ledger_reader import holdings_in, record_in
+from planted import Planted
 from start_up import DRAW, Facts
 from strace_text import Call, read_trace, tracing
 from survey import Survey
@@ -41,10 +42,16 @@ class Before(NamedTuple):
 
 
 def second_crashes(
-    found: Sequence[Before], facts: Facts, depth: Depth, random: Random, directory: Path
+    found: Sequence[Before],
+    facts: Facts,
+    depth: Depth,
+    random: Random,
+    directory: Path,
+    plant_fault: Planted = list,
 ) -> Iterator[Survey]:
     """Yield the survey of a start-up on each of these.
 
+    :param plant_fault: changes the trace of each.
     :raises AssertionError: if the replay of a start-up does not lead to what it has left.
     """
     base = directory / "trees"
@@ -53,7 +60,7 @@ def second_crashes(
         root = base / _name(number)
         told = Told(str(root), {}, promise)
         survey = Survey(str(root), disk, told, depth, random)
-        for _ in survey.follow(traced[number]):
+        for _ in survey.follow(plant_fault(traced[number])):
             pass
         left = harvest(root)
         assert disk.tree({}, {}) == left
@@ -80,7 +87,7 @@ def _start_up_on(trees: Sequence[Tree], facts: Facts, base: Path) -> list[list[C
 def _by_tree(calls: Iterable[Call], base: Path) -> dict[int, list[Call]]:
     """Put calls to the tree that they are about; those about none are left out."""
     start = "".join(f"\\x{byte:02x}" for byte in f"{base}/".encode())
-    digits = re.compile(re.escape(start) + r"((?:\\x3[0-9]){%d})" % _DIGITS)
+    digits = re.compile(re.escape(start) + rf"((?:\\x3[0-9]){{{_DIGITS}}})")
     found: dict[int, list[Call]] = {}
     for call in calls:
         match = digits.search(" ".join(call.words))

@@ -117,7 +117,8 @@ def read_trace(lines: Iterable[str]) -> list[Call]:
 def tracing(output: Path, kill_at_flush: int = 0) -> tuple[str, ...]:
     """Give the words that put a command under trace, with its children.
 
-    :param kill_at_flush: a process is killed when it begins its so manieth ``fdatasync``.
+    :param kill_at_flush: a process is killed as it begins the ``fdatasync`` of this number, counted
+        from 1.
     """
     how = ["-f", "-xx", "-yy", "-s", "1000000", "-e", "signal=none", "-e", f"trace={TRACED}"]
     if kill_at_flush:

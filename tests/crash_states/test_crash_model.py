@@ -71,7 +71,7 @@ def _contents(crashes: list[Tree], path: str) -> set[bytes | None]:
     return {tree.get(path) for tree in crashes}
 
 
-def test_a_write_that_was_not_flushed():
+def test_a_write_that_was_not_flushed() -> None:
     """It may be there, not there, cut, or NULs at its end or in front; never more."""
     made = MadeUpCalls()
     made.write(made.open("f", "O_WRONLY|O_APPEND"), b"XY")
@@ -84,7 +84,7 @@ def test_a_write_that_was_not_flushed():
     assert (garbage[:3], len(garbage)) == (b"abX", 4)
 
 
-def test_what_was_flushed_is_there():
+def test_what_was_flushed_is_there() -> None:
     """Nothing is left to chance behind a flush of the file and one of its directory."""
     made = MadeUpCalls()
     fd = made.open("f")
@@ -94,7 +94,7 @@ def test_what_was_flushed_is_there():
     assert _crashes(made.calls) == [{"f": b"XY"}]
 
 
-def test_a_name_that_was_not_flushed():
+def test_a_name_that_was_not_flushed() -> None:
     """A new file may be missing although its bytes are flushed, and never half there."""
     made = MadeUpCalls()
     fd = made.open("f")
@@ -103,7 +103,7 @@ def test_a_name_that_was_not_flushed():
     assert sorted(_crashes(made.calls), key=len) == [{}, {"f": b"XY"}]
 
 
-def test_a_renaming_does_not_flush_the_file():
+def test_a_renaming_does_not_flush_the_file() -> None:
     """The new name may stand for nothing, and the old one may be there still."""
     made = MadeUpCalls()
     made.write(made.open("f.tmp"), b"XY")
@@ -117,7 +117,7 @@ def test_a_renaming_does_not_flush_the_file():
     assert all("f" in tree for tree in crashes)
 
 
-def test_a_published_file_is_the_old_one_or_the_new_one():
+def test_a_published_file_is_the_old_one_or_the_new_one() -> None:
     """Write, flush, rename: nothing but old and new is ever seen under the name."""
     made = MadeUpCalls()
     fd = made.open("f.tmp")
@@ -127,7 +127,7 @@ def test_a_published_file_is_the_old_one_or_the_new_one():
     assert _contents(_crashes(made.calls, {"f": b"old"}), "f") == {b"old", b"new"}
 
 
-def test_a_cut_that_was_not_flushed_is_undone():
+def test_a_cut_that_was_not_flushed_is_undone() -> None:
     """The bytes come back, also beneath what was written behind the cut."""
     made = MadeUpCalls()
     fd = made.open("f", "O_WRONLY|O_APPEND")
@@ -137,7 +137,7 @@ def test_a_cut_that_was_not_flushed_is_undone():
     assert {b"abcd", b"a", b"aZ", b"aZcd"} <= _contents(_crashes(made.calls, {"f": b"abcd"}), "f")
 
 
-def test_any_of_several_writes_may_be_lost():
+def test_any_of_several_writes_may_be_lost() -> None:
     """One that is there has NULs in place of those before it that are not."""
     made = MadeUpCalls()
     fd = made.open("f", "O_WRONLY|O_APPEND")
@@ -147,7 +147,7 @@ def test_any_of_several_writes_may_be_lost():
     assert {b"", b"11", b"1122", b"112233", b"\0\x0022", b"11\0\x0033", b"\0\0\0\x0033"} <= contents
 
 
-def test_names_are_lost_one_by_one():
+def test_names_are_lost_one_by_one() -> None:
     """Of several changes of a directory any may be missing, but none is half done."""
     made = MadeUpCalls()
     for name in ("f", "g"):
@@ -163,7 +163,20 @@ def test_names_are_lost_one_by_one():
     }
 
 
-def test_nothing_is_below_a_directory_that_is_lost():
+def test_a_renaming_is_of_the_file_that_was_renamed() -> None:
+    """It is never taken for one of another file that has had the same name before."""
+    made = MadeUpCalls()
+    made.remove("f.tmp")
+    fd = made.open("f.tmp")
+    made.write(fd, b"new")
+    made.flush(fd)
+    made.rename("f.tmp", "f")
+    crashes = _crashes(made.calls, {"f.tmp": b"left behind"})
+    assert _contents(crashes, "f") == {None, b"new"}
+    assert {"f": b"new", "f.tmp": b"left behind"} in crashes
+
+
+def test_nothing_is_below_a_directory_that_is_lost() -> None:
     """What was flushed in a directory whose own name was not is not to be found."""
     made = MadeUpCalls()
     made.make_directory("d")
@@ -176,7 +189,7 @@ def test_nothing_is_below_a_directory_that_is_lost():
     assert _crashes(made.calls) == [{"d": None, "d/f": b"X"}]
 
 
-def test_a_flush_covers_what_was_done_before_it_began():
+def test_a_flush_covers_what_was_done_before_it_began() -> None:
     """A write that is not at its end when the flush begins may be lost, and so may a later one."""
     made = MadeUpCalls()
     fd = made.open("f", "O_WRONLY|O_APPEND")
@@ -188,14 +201,14 @@ def test_a_flush_covers_what_was_done_before_it_began():
     assert b"" not in _contents(_crashes(made.calls, {"f": b""}), "f")
 
 
-def test_a_short_write_has_written_what_it_says():
+def test_a_short_write_has_written_what_it_says() -> None:
     """Only what the call has returned was written."""
     made = MadeUpCalls()
     made.write(made.open("f"), b"abcdef", written=2)
     assert _replayed(made.calls).tree({}, {}) == {"f": b"ab"}
 
 
-def test_a_lost_sector():
+def test_a_lost_sector() -> None:
     """Of a long write any sector may be missing while those around it are there."""
     made = MadeUpCalls()
     made.write(made.open("f", "O_WRONLY"), b"x" * 1500)
@@ -215,7 +228,7 @@ def test_a_lost_sector():
         ("mkdir", (quoted("relative"), "0700")),
     ],
 )
-def test_what_is_not_modelled_is_refused(name: str, words: tuple[str, ...]):
+def test_what_is_not_modelled_is_refused(name: str, words: tuple[str, ...]) -> None:
     """A call that the model does not know is never passed over."""
     made = MadeUpCalls()
     made.open("f")
@@ -224,7 +237,7 @@ def test_what_is_not_modelled_is_refused(name: str, words: tuple[str, ...]):
         _replayed(made.calls)
 
 
-def test_a_write_that_never_ended_is_refused():
+def test_a_write_that_never_ended_is_refused() -> None:
     """What a killed process has written is not known from the trace."""
     made = MadeUpCalls()
     made.write(made.open("f"), b"x")
@@ -233,7 +246,7 @@ def test_a_write_that_never_ended_is_refused():
         _replayed(made.calls)
 
 
-def test_what_is_elsewhere_is_ignored():
+def test_what_is_elsewhere_is_ignored() -> None:
     """Files outside of the root are nobody's concern."""
     made = MadeUpCalls()
     made.call("openat", "AT_FDCWD", quoted("/elsewhere/f"), "O_CREAT", "0600", result=5)
@@ -243,7 +256,7 @@ def test_what_is_elsewhere_is_ignored():
 
 
 @pytest.mark.skipif(bool(why_not_traceable()), reason=why_not_traceable())
-def test_the_replay_is_what_the_kernel_did(tmp_path: Path):
+def test_the_replay_is_what_the_kernel_did(tmp_path: Path) -> None:
     """A program that does all that the model knows leaves the tree that the model says."""
     root, trace = tmp_path / "root", tmp_path / "trace"
     root.mkdir()

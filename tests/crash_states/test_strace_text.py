@@ -7,7 +7,7 @@ from made_up_calls import described, quoted
 from strace_text import UnreadableTrace, buffers_of, fd_of, read_trace, text_of
 
 
-def test_a_call_in_one_line():
+def test_a_call_in_one_line() -> None:
     """Name, arguments and result are read; the line is its begin and its end."""
     (call,) = read_trace([f"17 write({described(4, '/a b')}, {quoted(b'x, y')}, 4) = 4"])
     assert (call.name, call.thread, call.start, call.end, call.result) == ("write", 17, 1, 1, 4)
@@ -16,7 +16,7 @@ def test_a_call_in_one_line():
     assert call.done
 
 
-def test_a_call_that_others_interrupt():
+def test_a_call_that_others_interrupt() -> None:
     """Its effect lies between two lines, and the calls stand in the order of their begins."""
     first, second = read_trace(
         [
@@ -37,7 +37,7 @@ def test_a_call_that_others_interrupt():
         [f"17 fdatasync({described(4, '/f')} <unfinished ...>"],
     ],
 )
-def test_a_call_that_never_ends(lines: list[str]):
+def test_a_call_that_never_ends(lines: list[str]) -> None:
     """A process that is killed within a call has not made it."""
     (call,) = read_trace(lines)
     assert (call.name, call.end, call.done, call.words) == (
@@ -48,7 +48,7 @@ def test_a_call_that_never_ends(lines: list[str]):
     )
 
 
-def test_threads_are_put_down_to_their_process():
+def test_threads_are_put_down_to_their_process() -> None:
     """A thread's descriptors are those of its process; a child's are its own."""
     calls = read_trace(
         [
@@ -62,7 +62,7 @@ def test_threads_are_put_down_to_their_process():
     assert [call.process for call in calls] == [17, 17, 17, 17, 20]
 
 
-def test_arguments_in_brackets():
+def test_arguments_in_brackets() -> None:
     """Commas within brackets are not between arguments."""
     array = f"[{{iov_base={quoted(b'a')}, iov_len=1}}, {{iov_base={quoted(b'bc')}, iov_len=2}}]"
     (call,) = read_trace([f"17 writev({described(4, '/f')}, {array}, 2) = 3"])
@@ -80,20 +80,20 @@ def test_arguments_in_brackets():
         ("AT_FDCWD" + described(1, "/d")[1:], (-100, "/d")),
     ],
 )
-def test_descriptors(word: str, meaning: tuple[int, str]):
+def test_descriptors(word: str, meaning: tuple[int, str]) -> None:
     """What a descriptor stands for is read, whatever it is."""
     assert fd_of(word) == meaning
 
 
 @pytest.mark.parametrize("line", ["no number", "17 nonsense", "17 write(1) ="])
-def test_what_is_no_trace(line: str):
+def test_what_is_no_trace(line: str) -> None:
     """A line that is not understood is never passed over."""
     with pytest.raises(UnreadableTrace):
         read_trace([line])
 
 
 @pytest.mark.parametrize("word", ['"\\x61"...', '"a"', "NULL", '"'])
-def test_strings_that_are_not_whole(word: str):
+def test_strings_that_are_not_whole(word: str) -> None:
     """Bytes that strace has cut short are never taken for all of them."""
     with pytest.raises(UnreadableTrace):
         text_of(word)

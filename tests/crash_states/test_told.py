@@ -45,17 +45,17 @@ def _writer(answer: Answer) -> MadeUpCalls:
 
 
 @pytest.mark.parametrize("answer", [Answer.STORED, Answer.ENDED, Answer.CLOSED])
-def test_a_writers_answer_is_about_all_before_it(answer: Answer):
+def test_a_writers_answer_is_about_all_before_it(answer: Answer) -> None:
     """What it has written before it answers is promised, and nothing behind."""
     assert _told(_writer(answer)) == Promise({7: 2}, frozenset(), drawn=False)
 
 
-def test_a_writer_that_refuses_promises_nothing():
+def test_a_writer_that_refuses_promises_nothing() -> None:
     """Only answers that say so are promises."""
     assert _told(_writer(Answer.TAKEN)) == _NOTHING
 
 
-def test_an_end_is_promised_when_it_is_answered():
+def test_an_end_is_promised_when_it_is_answered() -> None:
     """An END that was written before an answer is promised with it."""
     made = _writer(Answer.STORED)
     said = pack_answer(Answer.ENDED, 1, 2)
@@ -63,7 +63,7 @@ def test_an_end_is_promised_when_it_is_answered():
     assert _told(made) == Promise({7: 2}, frozenset({7}), drawn=False)
 
 
-def test_what_is_sent_to_an_agency_of_lottery1():
+def test_what_is_sent_to_an_agency_of_lottery1() -> None:
     """WELCOME and ACK promise bets and END, wherever the frames are cut."""
     made = MadeUpCalls()
     welcome = struct.pack(">BHIBBQIHI", 0x20, 24, 1, 1, 0, 4, 0, 8192, 60)
@@ -76,7 +76,7 @@ def test_what_is_sent_to_an_agency_of_lottery1():
     assert _told(made, {2: Party(9)}).drawn
 
 
-def test_what_is_sent_to_a_classic_agency():
+def test_what_is_sent_to_a_classic_agency() -> None:
     """Each answer promises the next batch, and its winners that there is a number."""
     made = MadeUpCalls()
     _send(made, b"\x02\x02")
@@ -88,14 +88,14 @@ def test_what_is_sent_to_a_classic_agency():
     assert _told(made, party) == Promise({1: 10}, frozenset(), drawn=True)
 
 
-def test_strangers_are_told_nothing():
+def test_strangers_are_told_nothing() -> None:
     """What goes to a port that nobody of the day has is no promise."""
     made = MadeUpCalls()
     _send(made, struct.pack(">BHQB", 0x21, 9, 6, 1), port=3)
     assert _told(made, {2: Party(9)}) == _NOTHING
 
 
-def test_the_log_tells_of_the_draw():
+def test_the_log_tells_of_the_draw() -> None:
     """A line of the log that says so makes the number known."""
     made = MadeUpCalls()
     line = b"INFO action: sorteo | result: success | draw: 1\n"
@@ -103,7 +103,7 @@ def test_the_log_tells_of_the_draw():
     assert _told(made).drawn
 
 
-def test_a_closed_segment_is_read():
+def test_a_closed_segment_is_read() -> None:
     """Rows, END and order are read as they are written."""
     end = pack(Kind.END, 7, 2, 0, bytes(32), 0)
     data = _SEGMENT + end
@@ -124,7 +124,7 @@ def test_a_closed_segment_is_read():
         pack_head(1, 1) + pack(Kind.END, 7, 2, 0, b"", 0) + pack_close(80),
     ],
 )
-def test_what_start_up_must_not_leave(data: bytes):
+def test_what_start_up_must_not_leave(data: bytes) -> None:
     """A segment that is not closed, a gap, a row of another agency, an END of other bets."""
     with pytest.raises(UnreadableLedger):
         holdings_in({"d/segment-0001.log": data}, "d")

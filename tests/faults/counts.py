@@ -30,7 +30,7 @@ COUNTS: Final = {
     "second kills": Count(6, ALL),  # and at a call of the start behind it
     "disk errors": Count(14, ALL),  # EIO and ENOSPC from a call
     "full disks": Count(3, 20),  # a file system of memory that is really full
-    "power cuts": Count(8, 200),  # on an ext4 image
+    "power cuts": Count(24, 500),  # on an ext4 image
     "stopped writers": Count(5, 20),  # SIGSTOP, kill -9 of the central, SIGCONT
     "deadlines": Count(4, 50),  # the draw closes while agencies stream
     "cuts": Count(ALL, ALL),  # the connection is cut behind a byte

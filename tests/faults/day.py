@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
-import socket
-import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
@@ -14,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from live import LiveAgency, LiveCentral, LiveProcess
+from live import LiveAgency, LiveProcess
 from oracle import History, check_draw, is_over, read_record
+from programs import PLAIN, RestartedCentral, free_port
 from recorder import Progress, Recorder
 
 #: For a whole day; only a failing test ever waits so long.
@@ -26,54 +26,14 @@ NUMBERS: Final = (7574, 42, 1, 9999)
 _MOST_LIVES: Final = 60
 
 
-def free_port() -> int:
-    """A port that nobody listens at, and that no client's end is given by chance.
-
-    A client that connects again and again to a port of the ephemeral range where nobody listens
-    is one day connected to itself.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
 def rows_of_agency(agency: int, count: int, rng: random.Random, *, life: int = 0) -> list[str]:
-    """Valid rows that no other agency has; about a third is on each number that may win."""
+    """Valid rows that no other agency has, with winners of each number that may be drawn."""
     letters = "".join(chr(ord("a") + int(digit)) for digit in f"{agency}{life}")
     numbers = (*(str(number) for number in NUMBERS), "0042", "0001", "13", "2718")
     return [
         f"Ana {letters},Paz,{10_000_000 + index},1990-05-17,{rng.choice(numbers)}"
         for index in range(count)
     ]
-
-
-class RestartedCentral(LiveCentral):
-    """One life of a central, on a port that stays. Nothing is waited for when it starts."""
-
-    def __init__(
-        self,
-        directory: Path,
-        data_dir: Path,
-        port: int,
-        options: Sequence[object],
-        program: Sequence[str],
-    ) -> None:
-        self.data_dir = data_dir
-        places = ("--listen", f"tcp:{port}:interface=127.0.0.1", "--data-dir", data_dir)
-        LiveProcess.__init__(self, [*program, *places, *options], directory)
-        self._port = 0
-
-    def end(self) -> None:
-        """End it, if it runs, and close what it had."""
-        self._end()
-
-
-PLAIN: Final = (sys.executable, "-m", "lottery", "serve")
 
 
 class Day:
@@ -98,9 +58,11 @@ class Day:
         statuses: Collection[int] = (-signal.SIGKILL,),
         level: str = "INFO",
         numbers: Sequence[int] = NUMBERS,
+        sent_away: Collection[str] = (),
     ) -> None:
         """:param programs: how the first lives are started, a program each; the rest is plain.
         :param statuses: with which a central may end before the draw is over.
+        :param sent_away: the codes with which recorders may be sent away for good.
         """
         self.directory = directory
         self.data_dir = data_dir or directory / "lottery-data"
@@ -113,11 +75,13 @@ class Day:
         self.statuses: list[int] = []
         self.recorders: list[Recorder] = []
         self.others: list[History] = []
-        self._draws, self._numbers = draws, numbers
+        self._draws, self._numbers, self._sent_away = draws, numbers, {"", *sent_away}
         self._options = ("--agencies", places, "--log-level", level, *options)
         self._programs, self._allowed = list(programs), statuses
         self._faults: list[str] = []
         self._leaving = False
+        # How many lines of each life count that was cut off: the rest is said by nobody.
+        self._heard: dict[int, int] = {}
         self._stack = ExitStack()
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
@@ -196,8 +160,18 @@ class Day:
 
     def reached(self, reached: Callable[[], bool], seconds: float = DAY_SECONDS) -> bool:
         """Wait until clients have reached something, or all is over; gives whether it is so."""
-        self.progress.wait_for(lambda: self.over.is_set() or reached(), seconds)
+        self.progress.wait_for(lambda: self.over.is_set() or bool(self.bad()) or reached(), seconds)
+        assert not self.bad(), self.bad()
         return reached()
+
+    def bad(self) -> list[str]:
+        """What recorders have met that may not be; there is no use in waiting any more then."""
+        histories = [recorder.history for recorder in self.recorders]
+        return [
+            f"{history}: {history.faults}"
+            for history in histories
+            if history.faults or history.refused not in self._sent_away
+        ]
 
     def reached_log(self, pattern: str) -> None:
         """Wait until the present central has said this."""
@@ -205,8 +179,13 @@ class Day:
 
     def await_over(self, seconds: float = DAY_SECONDS) -> None:
         """Wait until the draw is over, and the clients with it."""
-        assert self.over.wait(seconds), f"it is not over after {seconds:g} s"
+        assert self.reached(self.over.is_set, seconds), f"it is not over after {seconds:g} s"
         assert not self._faults, self._faults
+
+    def deafen(self) -> None:
+        """Let nobody hear the present central any more, neither clients nor the oracle."""
+        self.progress.deaf = True
+        self._heard[len(self.lives) - 1] = len(self.central.lines)
 
     def kill_central(self) -> bool:
         """Kill the central; gives whether there was one to kill."""
@@ -235,11 +214,11 @@ class Day:
         return number
 
     def _numbers_in_logs(self) -> Iterable[str]:
-        for life in self.lives:
-            for line in life.matches(
-                r"sorteo \| result: success \| draw: 1 \| winning_number: (\d+)"
-            ):
-                yield line[1]
+        pattern = re.compile(r"sorteo \| result: success \| draw: 1 \| winning_number: (\d+)")
+        for number, life in enumerate(self.lives):
+            for line in life.lines[: self._heard.get(number)]:
+                if match := pattern.search(line):
+                    yield match[1]
 
     def _start(self) -> None:
         life = len(self.lives)
@@ -283,53 +262,3 @@ class Day:
             status = self.statuses[number - 1] if number <= len(self.statuses) else "running"
             words += [f"--- life {number}, status {status}", *life.lines[-40:]]
         return "\n".join(words)
-
-
-class AgencyProcess:
-    """``lottery agency``, started again with another batch size when it was killed.
-
-    :ivar history: made of its file, its log and its output when it has ended.
-    :ivar runs: every process there was.
-    """
-
-    def __init__(self, day: Day, agency: int, rows: Sequence[str], rng: random.Random) -> None:
-        self.history = History(agency, rows, sent=len(rows))
-        self.runs: list[LiveAgency] = []
-        self._day, self._rng = day, rng
-        self._file = day.directory / f"agency-{agency}.csv"
-        self._file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-        day.others.append(self.history)
-        self.start()
-
-    def start(self) -> None:
-        """Start it, with any batch size."""
-        day = self._day
-        options = ("--batch-size", self._rng.choice((1, 7, 20, 93)), "--retry-for", 60)
-        agency = self.history.agency
-        assert agency is not None
-        process = LiveAgency(day.directory, day.port, agency, self._file, *options)
-        self.runs.append(day.enter(process))
-
-    def kill(self) -> bool:
-        """Kill it and start it again; gives whether there was one to kill."""
-        process = self.runs[-1]
-        if not process.running:
-            return False
-        process.send_signal(signal.SIGKILL)
-        if process.wait() != -signal.SIGKILL:
-            return False
-        self.start()
-        return True
-
-    def finish(self, seconds: float = 60.0) -> None:
-        """Wait for its end, which has to be a good one, and read what it was told."""
-        process, history = self.runs[-1], self.history
-        status = process.wait(seconds)
-        LiveProcess.check(process)
-        assert status == 0, process.log
-        assert process.matches(
-            rf"apuesta_enviada \| result: success \| client_id: {history.agency} "
-            rf"\| cantidad: {len(history.rows)}\b"
-        ), process.log
-        history.acknowledged, history.ended = len(history.rows), True
-        history.winners, history.received = process.winners(), True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -97,15 +99,21 @@ class PowerCutDisk(Mounted):
         _run("mkfs.ext4", "-q", "-F", image)
         super().__init__(directory / "disk", ("-o", "loop", image))
 
-    def cut_power(self, flag: int) -> None:
-        """Stop the file system at once; everything on it fails from now on."""
+    def cut_power(self, flag: int, before: Callable[[], None] = lambda: None) -> None:
+        """Stop the file system at once; everything on it fails from now on.
+
+        :param before: called as shortly before as can be.
+        """
         fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.ioctl(fd, _FS_IOC_SHUTDOWN, flag.to_bytes(4, "little"))
+            argument = flag.to_bytes(4, "little")
+            before()
+            fcntl.ioctl(fd, _FS_IOC_SHUTDOWN, argument)
         finally:
             os.close(fd)
 
 
+@functools.cache
 def _can_mount_memory() -> bool:
     with tempfile.TemporaryDirectory() as name:
         try:
@@ -115,6 +123,7 @@ def _can_mount_memory() -> bool:
             return False
 
 
+@functools.cache
 def _can_cut_power() -> bool:
     if shutil.which("mkfs.ext4") is None:
         return False
@@ -127,11 +136,13 @@ def _can_cut_power() -> bool:
             return False
 
 
-#: For tests of full disks.
-needs_memory_disk = pytest.mark.skipif(
-    not _can_mount_memory(), reason="a tmpfs cannot be mounted here: that needs root"
-)
-#: For tests of power cuts.
-needs_power_cut = pytest.mark.skipif(
-    not _can_cut_power(), reason="an ext4 image cannot be mounted and stopped here: that needs root"
-)
+def needs_memory_disk() -> None:
+    """Skip a test of full disks where that cannot be had."""
+    if not _can_mount_memory():
+        pytest.skip("a tmpfs cannot be mounted here: that needs root")
+
+
+def needs_power_cut() -> None:
+    """Skip a test of power cuts where that cannot be had."""
+    if not _can_cut_power():
+        pytest.skip("an ext4 image cannot be mounted and stopped here: that needs root")

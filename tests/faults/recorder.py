@@ -44,9 +44,14 @@ class SentAway(Exception):
 
 
 class Progress:
-    """What clients have reached; a test waits for it."""
+    """What clients have reached; a test waits for it.
+
+    :ivar deaf: whether clients drop what they hear and keep away, as in a power cut: what is said
+        from then on is said by nobody.
+    """
 
     def __init__(self) -> None:
+        self.deaf = False
         self._changed = threading.Condition()
 
     def note(self) -> None:
@@ -109,6 +114,9 @@ class Recorder(threading.Thread):
         """Come back until all is done; any doubt is noted as a fault."""
         try:
             while not self._over.is_set():
+                if self._progress.deaf:
+                    self._over.wait(_COME_BACK_SECONDS)
+                    continue
                 life = self._lives() if self._lives else 0
                 try:
                     self._visit()
@@ -246,6 +254,8 @@ class Recorder(threading.Thread):
     def _message(self, peer: Lottery1Agency) -> tuple[int, bytes]:
         """Read a frame; one that ends the session ends this call, too."""
         kind, payload = peer.message()
+        if self._progress.deaf:
+            raise Closed("nobody says anything any more")
         if kind == ERROR:
             code = CODES[payload[0]]
             if code not in _AGAIN or (code == "CLOSED" and self._draw):

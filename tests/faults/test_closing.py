@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, overload
 
 import pytest
 from counts import count, dice
@@ -14,9 +15,28 @@ from oracle import History, draw_directory, read_record, stored_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
-#: More than can be sent until the deadline.
-ENDLESS: Final = 100_000
 STREAMING: Final = 8
+
+
+class Endless(Sequence[str]):
+    """More rows than can be sent until any deadline, all different, made as they are asked for."""
+
+    def __init__(self, agency: int) -> None:
+        self._name = f"Ana {chr(ord('a') + agency)}"
+
+    def __len__(self) -> int:
+        return 10**9
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        return f"{self._name},Paz,{index},1990-05-17,{index % 10_000}"
 
 
 @pytest.mark.parametrize("trial", range(count("deadlines")))
@@ -25,12 +45,11 @@ def test_the_deadline_while_agencies_stream(tmp_path: Path, trial: int) -> None:
     rng = random.Random(f"{dice('deadlines').random()} {trial}")
     deadline = rng.uniform(0.4, 1.2)
     options = ("--writers", rng.choice((1, 2, 4)), "--deadline", f"{deadline:.3f}")
-    with Day(tmp_path, STREAMING + 1, *options, statuses=()) as day:
+    codes = ("TIMEOUT", "LEFT_OUT", "CLOSED")
+    with Day(tmp_path, STREAMING + 1, *options, statuses=(), sent_away=codes) as day:
         day.recorder(STREAMING + 1, rows_of_agency(STREAMING + 1, 50, rng), rng)
-        rows = rows_of_agency(1, ENDLESS, rng)
         for agency in range(1, STREAMING + 1):
-            mine = [row.replace("Ana b", f"Ana {'abcdefgh'[agency - 1]}", 1) for row in rows]
-            day.recorder(agency, mine, rng, sizes=(1, 10, 40), windows=(1, 4, 16))
+            day.recorder(agency, Endless(agency), rng, sizes=(1, 10, 40), windows=(1, 4, 16))
         day.await_over()
         for recorder in day.recorders:
             recorder.finish()
@@ -38,7 +57,7 @@ def test_the_deadline_while_agencies_stream(tmp_path: Path, trial: int) -> None:
         ledger = stored_rows(draw_directory(day.data_dir))
         for recorder in day.recorders[1:]:
             history = recorder.history
-            assert history.refused in ("TIMEOUT", "LEFT_OUT", "CLOSED"), history
+            assert history.refused in codes, history
             assert history.agency is not None
             assert len(ledger.get(history.agency, [])) == history.acknowledged, history
         assert day.recorders[0].history.received

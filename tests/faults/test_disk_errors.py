@@ -15,7 +15,7 @@ from day import Day, rows_of_agency
 from oracle import draw_directory
 from tracing import Call, files_of, most_calls, needs_strace, read_trace, traced
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults, needs_strace]
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 BETS: Final = 40
 #: What fails, and how.
@@ -29,6 +29,11 @@ ERRORS: Final = {
 }
 #: A disk that fails for good is given this long; then it is mended, and the central killed.
 BROKEN_SECONDS: Final = 2.0
+
+
+@pytest.fixture(autouse=True)
+def _where_it_works() -> None:
+    needs_strace()
 
 
 class Failure(NamedTuple):

@@ -11,13 +11,19 @@ from typing import Final, NamedTuple
 
 import pytest
 from counts import count, dice
-from day import PLAIN, Day, rows_of_agency
+from day import Day, rows_of_agency
+from programs import PLAIN
 from tracing import files_of, most_calls, needs_strace, traced
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults, needs_strace]
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 BETS: Final = 30
 GROUPS: Final = ("segments", "record")
+
+
+@pytest.fixture(autouse=True)
+def _where_it_works() -> None:
+    needs_strace()
 
 
 class Point(NamedTuple):

@@ -11,8 +11,9 @@ from typing import Final
 import pytest
 from classic_recorder import ClassicRecorder
 from counts import count, dice
-from day import AgencyProcess, Day, rows_of_agency
+from day import Day, rows_of_agency
 from oracle import draw_directory, in_segments
+from programs import AgencyProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 

@@ -16,10 +16,11 @@ import pytest
 from classic_agency import Closed, Peer, frame
 from counts import COUNTS, count, dice
 from cutting_proxy import FIN, RST, TO_AGENCY, TO_CENTRAL, CuttingProxy
-from day import free_port, rows_of_agency
+from day import rows_of_agency
 from live import LiveProcess, made_up
-from recorder import Recorder
-from tracing import most_calls, needs_strace, read_trace
+from programs import free_port
+from recorder import Progress, Recorder
+from tracing import most_calls, needs_strace, read_trace, traced
 
 ROWS = made_up(4, number=7574)
 
@@ -138,6 +139,25 @@ def test_a_client_that_is_lied_to(sessions: list[list[bytes]], fault: str) -> No
     assert fault in found
 
 
+def test_a_client_that_is_deaf() -> None:
+    """What it hears then it drops, and it comes back when it hears again."""
+    progress = Progress()
+
+    def fall_deaf(first: int) -> None:
+        if first == 2 and not progress.deaf and recorder.sessions == 1:
+            progress.deaf = True
+            threading.Timer(0.05, setattr, (progress, "deaf", False)).start()
+
+    with scripted(
+        [welcome(0), ack(2), ack(4)],
+        [welcome(2), ack(4), ack(4, 1) + winners(ROWS)],
+    ) as port:
+        recorder = client(port, progress=progress, before_batch=fall_deaf)
+        history = recorder.finish()
+    assert (history.faults, history.acknowledged) == ([], 4)
+    assert recorder.welcomed == [0, 2]
+
+
 @contextmanager
 def echo() -> Iterator[int]:
     """A central that says what it hears."""
@@ -226,11 +246,9 @@ def test_a_trace_is_read(tmp_path: Path) -> None:
     assert most_calls(path) == dict.fromkeys(("openat", "write", "fsync", "rename", "fdatasync"), 1)
 
 
-@needs_strace
 def test_a_traced_program_keeps_its_pid(tmp_path: Path) -> None:
     """The process that was started is the traced one, and a kill that is injected is its end."""
-    from tracing import traced
-
+    needs_strace()
     victim = tmp_path / "x"
     words = traced(tmp_path / "trace", "fsync:signal=SIGKILL:when=2", paths=[victim])
     words = words[: words.index(sys.executable)]

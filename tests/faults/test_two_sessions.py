@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 from counts import count, dice
-from day import AgencyProcess, Day, rows_of_agency
+from day import Day, rows_of_agency
 from live import LiveAgency
 from lottery1_agency import (
     ERROR,
@@ -25,6 +25,7 @@ from lottery1_agency import (
     received,
 )
 from oracle import History
+from programs import AgencyProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -52,7 +53,7 @@ def merged(first: History, second: History) -> History:
 def test_two_clients_with_one_number(tmp_path: Path, trial: int) -> None:
     """One is fenced and does not come back; the other one goes on from what both have stored."""
     rng = random.Random(f"{dice('twins').random()} {trial}")
-    with Day(tmp_path, 2, "--writers", 2, statuses=()) as day:
+    with Day(tmp_path, 2, "--writers", 2, statuses=(), sent_away=("TAKEN",)) as day:
         rows, moment = rows_of_agency(1, BETS, rng), rng.randrange(BETS)
         older = day.recorder(1, rows, rng, alone=False, sizes=(3,), windows=(1, 4))
         assert day.reached(lambda: older.history.acknowledged >= moment)

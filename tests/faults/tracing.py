@@ -8,6 +8,7 @@ is not carried out.
 from __future__ import annotations
 
 import errno
+import functools
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
-from day import PLAIN
+from programs import PLAIN
 
 #: Calls that change files, names, or what is known to be on disk.
 CALLS: Final = (
@@ -79,17 +80,19 @@ class Call(NamedTuple):
         return bytes.fromhex(found[1].replace("\\x", "")) if found else b""
 
 
-def works() -> bool:
-    """Whether strace is there and may trace."""
+@functools.cache
+def _works() -> bool:
     strace = shutil.which("strace")
-    return strace is not None and (
-        subprocess.run([strace, "-o", "/dev/null", "/bin/true"], capture_output=True).returncode
-        == 0
-    )
+    if strace is None:
+        return False
+    done = subprocess.run([strace, "-o", "/dev/null", "/bin/true"], capture_output=True)
+    return done.returncode == 0
 
 
-#: For tests that cannot do without it.
-needs_strace = pytest.mark.skipif(not works(), reason="strace is not there, or may not trace here")
+def needs_strace() -> None:
+    """Skip a test that cannot do without strace where it is not, or may not trace."""
+    if not _works():
+        pytest.skip("strace is not there, or may not trace here")
 
 
 def traced(

@@ -78,7 +78,7 @@ MUTANTS: Final = (
                 "    def close(",
             ),
         ),
-        ("tests/test_ledger_segment.py::test_failed_flush_is_an_error_and_counts_nothing",),
+        ("tests/faults/test_disk_errors.py::test_nothing_is_acknowledged_behind_a_failed_flush",),
     ),
     Mutant(
         "a writer goes on after a failed flush",
@@ -178,7 +178,7 @@ MUTANTS: Final = (
                 "        pass\n",
             ),
         ),
-        ("tests/faults/test_orphans.py::test_a_second_central",),
+        ("tests/test_ledger_directory.py::test_second_owner_is_refused_and_told_who_the_first_is",),
     ),
     Mutant(
         "writers that do not hold the lock",
@@ -205,7 +205,7 @@ MUTANTS: Final = (
                 '    _expect(record, "sealed", "drawn")\n',
             ),
         ),
-        ("tests/faults/test_kills.py",),
+        ("tests/mutants/test_drawn_once.py",),
     ),
     Mutant(
         "everybody's winners to everybody",
@@ -216,7 +216,7 @@ MUTANTS: Final = (
                 "session.deliver(self.number, number, sum(winners.values(), []))\n",
             ),
         ),
-        ("tests/integration/test_day.py",),
+        ("tests/test_central_service.py::test_each_agency_gets_its_own_winners",),
     ),
     Mutant(
         "an END is not checked",
@@ -239,7 +239,7 @@ MUTANTS: Final = (
                 '    if not whole and data[body + length - 1 : body + length] != b"\\0":\n',
             ),
         ),
-        ("tests/test_ledger_reading.py::test_tails_of_no_records",),
+        ("tests/test_ledger_salvage.py::test_any_tail",),
     ),
     Mutant(
         "damage taken for a torn tail",
@@ -295,7 +295,7 @@ MUTANTS: Final = (
                 "        if found <= bets:\n",
             ),
         ),
-        ("tests/test_ledger_bets_csv.py",),
+        ("tests/test_ledger_bets_csv.py::test_what_is_required",),
     ),
     Mutant(
         "drawn before the seal is published",
@@ -306,7 +306,7 @@ MUTANTS: Final = (
                 "",
             ),
         ),
-        ("tests/faults/test_kills.py",),
+        ("tests/test_ledger_seal.py::test_order_of_publication",),
     ),
     Mutant(
         "bets.csv is not checked before the draw",
@@ -317,6 +317,28 @@ MUTANTS: Final = (
                 "    if measure.digest(digest.bets).bets != digest.bets:\n",
             ),
         ),
-        ("tests/test_ledger_winners.py",),
+        ("tests/test_ledger_checked.py::test_another_file",),
+    ),
+    Mutant(
+        "digits of any script in a field",
+        (
+            Edit(
+                "lottery/bets.py",
+                'row = f"{_NAME},{_NAME},[0-9]{{1,15}}+,',
+                'row = f"{_NAME},{_NAME},\\\\d{{1,15}}+,',
+            ),
+        ),
+        ("tests/test_bets.py",),
+    ),
+    Mutant(
+        "no room is left free",
+        (
+            Edit(
+                "lottery/ledger/segment.py",
+                "        if self._min_free and self._free() < self._min_free + len(data):\n",
+                "        if self._min_free and self._free() < len(data):\n",
+            ),
+        ),
+        ("tests/test_ledger_segment.py::test_room_is_left_free",),
     ),
 )

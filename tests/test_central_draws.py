@@ -1,0 +1,216 @@
+"""``lottery.central.draws``: which draw an agency belongs to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from central_fakes import NONCE, Agency, House, batch, bets
+
+from lottery.errors import Code
+from lottery.wire import classic
+from lottery.wire.messages import (
+    OPEN_DRAW,
+    Ack,
+    ClassicEnd,
+    ClassicRefused,
+    DrawState,
+    End,
+    Error,
+    Hello,
+    Message,
+    Received,
+    Welcome,
+    Winners,
+)
+
+WON = "Ana,Gil,30904465,1999-03-17,7574"
+
+
+def ends(house: House, number: int, *rows: str, draw: int = OPEN_DRAW) -> Agency:
+    """Let an agency come to the open draw, send, and end."""
+    agency = house.arrive()
+    agency.say(Hello(number, draw), *([batch(rows)] if rows else []), End(len(rows), NONCE))
+    welcome, *acks = agency.heard()[: 3 if rows else 2]
+    assert isinstance(welcome, Welcome)
+    assert acks[-1] == Ack(len(rows), True)
+    return agency
+
+
+def says_hello(house: House, number: int, draw: int = 0, acknowledged: int = 0) -> list[Message]:
+    """What an agency hears that says who it is."""
+    agency = house.arrive()
+    agency.say(Hello(number, draw, acknowledged))
+    return agency.heard()
+
+
+def welcome_of(house: House, number: int, draw: int = 0) -> tuple[int, DrawState]:
+    """The draw to which an agency is welcomed, and the state of that."""
+    (first, *_) = says_hello(house, number, draw)
+    assert isinstance(first, Welcome)
+    return first.draw, first.state
+
+
+def refused(house: House, number: int, draw: int = 0) -> tuple[Code, str]:
+    """Why an agency is not welcomed."""
+    (error,) = says_hello(house, number, draw)
+    assert isinstance(error, Error)
+    return error.code, error.sentence
+
+
+def test_a_new_agency_belongs_to_the_open_draw(tmp_path: Path) -> None:
+    """Whether it names it, wants the open one, or knows nothing."""
+    with House(tmp_path, agencies=4) as house:
+        for number, draw in ((1, 0), (2, 1), (3, OPEN_DRAW)):
+            assert welcome_of(house, number, draw) == (1, DrawState.OPEN)
+
+
+@pytest.mark.parametrize("draw", [2, 3, OPEN_DRAW - 1])
+def test_a_draw_that_there_is_not(tmp_path: Path, draw: int) -> None:
+    """It is told which one is open; it takes no place."""
+    with House(tmp_path) as house:
+        assert refused(house, 1, draw) == (Code.CLOSED, f"draw {draw} is not open, draw 1 is")
+        assert house.draw.places[0].agency is None
+
+
+def test_one_that_has_not_acknowledged_its_winners(tmp_path: Path) -> None:
+    """Belongs to that draw, at any step of it, unless it names another one or has begun one."""
+    with House(tmp_path, agencies=1, rejoin=30.0) as house:
+        house.off_thread.hold = True
+        agency = ends(house, 1, WON)
+        agency.reset()
+        for state in (DrawState.CLOSING, DrawState.CLOSING, DrawState.SEALED, DrawState.DRAWN):
+            assert welcome_of(house, 1) == (1, state)
+            assert welcome_of(house, 1, 1) == (1, state)
+            house.agencies[-1].reset()
+            house.off_thread.run()
+            house.settle()
+        house.off_thread.hold = False
+        house.off_thread.run()
+        house.settle()
+        house.advance(31)
+        assert len(house.log.of("delivered")) == 1
+        assert welcome_of(house, 1) == (1, DrawState.DELIVERED)
+        assert welcome_of(house, 1, OPEN_DRAW) == (2, DrawState.OPEN)
+        # It has begun the next day: it means that one, unless it names the other.
+        assert welcome_of(house, 1) == (2, DrawState.OPEN)
+        assert welcome_of(house, 1, 1) == (1, DrawState.DELIVERED)
+
+
+def test_when_it_has_acknowledged_them(tmp_path: Path) -> None:
+    """It belongs to the open draw again; the old results can still be had by their number."""
+    with House(tmp_path) as house:
+        agency = ends(house, 1, WON)
+        agency.say(Received(1, 1))
+        assert welcome_of(house, 1, 1) == (1, DrawState.DELIVERED)
+        assert welcome_of(house, 1) == (2, DrawState.OPEN)
+
+
+def test_the_latest_of_several(tmp_path: Path) -> None:
+    """Whose winners are not acknowledged; the older ones can be had by their numbers.
+
+    Also when the older draw still waits for somebody, and the latest does not, at a new start.
+    """
+    with House(tmp_path, agencies=2, rejoin=30.0) as house:
+        one, two = ends(house, 1, WON), ends(house, 2)
+        one.reset()
+        two.reset()
+        house.advance(1)
+        one, three = ends(house, 1, WON), ends(house, 3)
+        three.say(Received(2, 0))
+        one.reset()
+        house.advance(28)
+        assert welcome_of(house, 2) == (1, DrawState.DRAWN)
+        house.advance(3)
+        assert [each["draw"] for each in house.log.of("delivered")] == ["2"]
+        assert house.central._rounds.unreceived == {1: 2, 2: 1}
+    with House(tmp_path, agencies=2, rejoin=30.0) as house:
+        assert house.central._rounds.unreceived == {1: 2, 2: 1}
+        assert welcome_of(house, 1, 1) == (1, DrawState.DRAWN)
+        assert welcome_of(house, 1) == (2, DrawState.DELIVERED)
+        house.agencies[-1].say(Received(2, 1))
+        assert welcome_of(house, 1) == (3, DrawState.OPEN)
+        assert welcome_of(house, 2) == (1, DrawState.DRAWN)
+
+
+def test_left_out_of_a_draw_that_is_over(tmp_path: Path) -> None:
+    """It has no winners there: it is told so by number, and belongs to the open draw otherwise."""
+    with House(tmp_path, agencies=2) as house:
+        house.greeted(1).reset()
+        ends(house, 2).say(Received(1, 0))
+        sentence = "agency 1 has no part in draw 1 any more"
+        assert refused(house, 1, 1) == (Code.LEFT_OUT, sentence)
+        assert welcome_of(house, 1) == (2, DrawState.OPEN)
+        assert refused(house, 3, 1) == (Code.CLOSED, "draw 1 takes no more bets")
+
+
+def test_a_void_draw(tmp_path: Path) -> None:
+    """Nobody has winners there."""
+    with House(tmp_path, agencies=1) as house:
+        house.greeted(1).reset()
+        sentence = "agency 1 has no part in draw 1 any more"
+        assert refused(house, 1, 1) == (Code.LEFT_OUT, sentence)
+        assert welcome_of(house, 1) == (2, DrawState.OPEN)
+
+
+def test_the_number_of_a_classic_agency_that_has_ended(tmp_path: Path) -> None:
+    """Its winners are nobody else's, in whatever dialect one asks for them."""
+    with House(tmp_path, agencies=1) as house:
+        house.arrive(classic.DIALECT).say(ClassicEnd())
+        sentence = "agency 1 has no part in draw 1 any more"
+        assert refused(house, 1, 1) == (Code.LEFT_OUT, sentence)
+        assert welcome_of(house, 1) == (2, DrawState.OPEN)
+        house.agencies[0].close()
+
+
+def test_no_draw_is_open(tmp_path: Path) -> None:
+    """Behind the last draw: results can be had, and nothing else."""
+    with House(tmp_path, agencies=1, draws=1, rejoin=30.0) as house:
+        agency = ends(house, 1, WON)
+        for draw in (0, OPEN_DRAW):
+            assert refused(house, 2, draw) == (
+                Code.CLOSED,
+                "no draw is open" if draw == 0 else f"draw {OPEN_DRAW} is not open, none is",
+            )
+        old = house.arrive(classic.DIALECT)
+        old.say(ClassicEnd())
+        assert old.heard() == [ClassicRefused()]
+        assert welcome_of(house, 1) == (1, DrawState.DRAWN)
+        house.agencies[-1].say(Received(1, 1))
+        assert agency.heard()[-1] == Error(Code.TAKEN, "a newer session of agency 1 has come")
+        assert house.central.done.called
+
+
+def test_a_record_that_cannot_be_read(tmp_path: Path) -> None:
+    """STORAGE, which is not for ever; the open draw goes on."""
+    with House(tmp_path) as house:
+        ends(house, 1, WON).say(Received(1, 1))
+        path = house.draw_file(1, "draw.json")
+        good = path.read_bytes()
+        for content in (good[:-1], b"", None):
+            if content is None:
+                path.unlink()
+            else:
+                path.write_bytes(content)
+            sentence = "the results of draw 1 cannot be read"
+            assert refused(house, 1, 1) == (Code.STORAGE, sentence)
+        path.write_bytes(good)
+        assert welcome_of(house, 1, 1) == (1, DrawState.DELIVERED)
+        ends(house, 2).say(Received(2, 0))
+
+
+def test_more_was_acknowledged_than_a_former_draw_has(tmp_path: Path) -> None:
+    """It is refused, and the log cries out; nobody is fenced by it."""
+    with House(tmp_path, agencies=2, rejoin=30.0) as house:
+        agency = ends(house, 1, *bets(1, 2))
+        ends(house, 2).say(Received(1, 0))
+        (error,) = says_hello(house, 1, 1, acknowledged=3)
+        sentence = "3 bets were acknowledged to agency 1, draw 1 has 2 of them"
+        assert error == Error(Code.SEQ, sentence)
+        assert house.log.of("damage") == [
+            {"level": "CRITICAL", "result": "fail", "error": sentence}
+        ]
+        (winners,) = agency.heard()
+        assert isinstance(winners, Winners)
+        agency.say(Received(1, 0))
+        assert len(house.log.of("delivered")) == 1
