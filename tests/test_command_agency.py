@@ -171,6 +171,7 @@ class TestRun:
             end = frame("12", "0000000000000001", NONCE)
             assert transport.value().endswith(batch_frame(0, ROW) + end)
             transport.protocol.dataReceived(ack(1, ended=True) + winners(1, 0, ROW))
+            transport.loseConnection()
             return statuses[0]
 
         monkeypatch.setattr(agency, "run_until_done", run_until_done)

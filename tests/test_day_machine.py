@@ -181,6 +181,7 @@ class DayMachine(RuleBasedStateMachine):
         self.classics: list[Session] = []
         self.drawn: dict[int, int] = {}
         self.states: dict[int, str] = {}
+        self.never_made: set[str] = set()
         self._start()
 
     def _start(self) -> None:
@@ -208,8 +209,7 @@ class DayMachine(RuleBasedStateMachine):
             self._listen()
             self._check_log()
             self._check_draws(everything=True)
-            found = audit(self.house.settings.data_dir, TODAY)
-            assert found.is_clean, found
+            self._audit()
         finally:
             if not self.house.crashed:
                 self.house.crash()
@@ -448,6 +448,9 @@ class DayMachine(RuleBasedStateMachine):
                     writer.work()
             if way == "kill unheard" and self.house.disk.room:
                 self.house.off_thread.lose()
+            self.never_made |= {
+                str(writer.segment) for writer in self._writers() if not writer.segment.exists()
+            }
             self.house.crash()
         self._again()
 
@@ -598,6 +601,17 @@ class DayMachine(RuleBasedStateMachine):
         drawn = [line["draw"] for line in self.house.log.of("sorteo")]
         assert len(drawn) == len(set(drawn))
         assert not self.house.central.done.called
+
+    def _audit(self) -> None:
+        """Let it all be recounted; that a segment is missing which never was is a false alarm."""
+        found = audit(self.house.settings.data_dir, TODAY)
+        if found.is_clean:
+            return
+        for report in found.draws:
+            if report.difference is not None:
+                path = self.house.draw_file(report.number, report.difference.file)
+                assert str(path) in self.never_made, found
+        assert found.differences == (), found
 
     def _check_draws(self, *, everything: bool) -> None:
         root = self.house.settings.data_dir / "draws"

@@ -29,22 +29,14 @@ from lottery.central.receiver import MessageReceiver
 from lottery.central.session_log import SessionLog
 from lottery.central.speech import CLASSIC, CannotSay
 from lottery.errors import Code, RemoteProtocolError
-from lottery.wire.messages import (
-    Batch,
-    ClassicBatch,
-    ClassicEnd,
-    End,
-    Hello,
-    Message,
-    Received,
-    Welcome,
-)
+from lottery.wire.messages import Batch, ClassicBatch, ClassicEnd, End, Hello, Received
 from lottery.wire.states import State
 from lottery.writer.pipe import Refusal
 from lottery.writer.seat import Seat
 
 if TYPE_CHECKING:
     from lottery.central.factory import AgencyFactory
+    from lottery.wire.messages import Message, Welcome
 
 #: The agency has said all that it has to say; if it goes now, it goes in peace.
 _ALL_SENT = frozenset({State.ENDED, State.CLASSIC_ENDED, State.TOLD, State.OVER})

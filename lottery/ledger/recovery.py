@@ -17,6 +17,7 @@ from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.publish import settle
 from lottery.ledger.reading import TornTail
 from lottery.ledger.record import DrawRecord, FileDigest
+from lottery.ledger.salvage import salvage
 from lottery.ledger.seal import close_segments
 from lottery.ledger.standing import Standing
 
@@ -51,14 +52,18 @@ def recover(data: DataDirectory, places: int) -> list[UnfinishedDraw]:
     First all of them are examined, and nothing is touched. Then, of each draw, the segments
     are closed, what is seen of its record is made sure to be on disk, and temporary files are
     removed. A draw without a record and without anything else was not opened to the end: it
-    gets its open record.
+    gets its open record. A segment whose number is missing below the highest one is made,
+    empty and closed: its writer was killed before it could.
 
     :param places: of a draw that gets its record now.
     :returns: the draws, in order.
     :raises DamagedLedger: for damage; nothing is touched then.
     :raises OSError: if something cannot be read or written; another start may go on then.
     """
-    found = [each for each in map(_examine, data.draws()) if each is not None]
+    draws = data.draws()
+    found = [each for each in map(_examine, draws) if each is not None]
+    for directory in draws:
+        _tidy(directory)
     return [_go_on(data, each, places) for each in found]
 
 
@@ -102,17 +107,29 @@ def _examine(directory: DrawDirectory) -> _Found | None:
 
 def _go_on(data: DataDirectory, found: _Found, places: int) -> UnfinishedDraw:
     directory, record, ledger = found.directory, found.record, found.ledger
-    torn = close_segments(directory, ledger) if ledger else []
-    for path in directory.temporaries():
-        path.unlink()
+    torn = []
+    if ledger is not None:
+        for number in range(1, directory.highest_segment()):
+            path = directory.segment(number)
+            if not path.exists():
+                salvage(path, directory.number, number)
+        torn = close_segments(directory, ledger)
     if record is None:
         data.publish_open(directory, places)
         record = directory.read()
-    else:
-        # A process that was killed may have left it seen, and not yet on disk.
-        settle(directory.record)
     standings = ledger.standings() if ledger and record.state == "open" else {}
     return UnfinishedDraw(directory, record, standings, torn)
+
+
+def _tidy(directory: DrawDirectory) -> None:
+    """Remove what was never published, and have on disk what is seen of the record.
+
+    A process that was killed may have left it seen, and not yet flushed.
+    """
+    for path in directory.temporaries():
+        path.unlink()
+    if directory.record.exists():
+        settle(directory.record)
 
 
 def _hold_size(path: Path, digest: FileDigest | None) -> None:

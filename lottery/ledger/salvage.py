@@ -49,7 +49,9 @@ def examine(path: Path, draw: int, number: int) -> Findings:
 def salvage(path: Path, draw: int, number: int, anew: bool = False) -> TornTail | None:
     """Make of a segment a closed one that is known to be on disk.
 
-    One that is closed keeps its file, which is only flushed.
+    One that is closed keeps its file, which is only flushed. One that there is not is made,
+    empty: its writer ended before it could. So numbers without a gap tell whoever looks at
+    the directory that no segment was removed.
 
     :param anew: write it anew also if it is closed, as after a flush that has failed: what is
         read is then perhaps not what the disk holds, and another flush would not tell.
@@ -58,6 +60,8 @@ def salvage(path: Path, draw: int, number: int, anew: bool = False) -> TornTail 
     :raises OSError: if it cannot be read or written; nothing is left behind then, and the old
         file is as it was, or whole and closed but not known to be on disk.
     """
+    if not path.exists():
+        path.touch(mode=0o600)
     found = examine(path, draw, number)
     if found.closed and not anew:
         settle(path)

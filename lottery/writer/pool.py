@@ -171,9 +171,6 @@ class WriterPool:
         draw = self._directory.number
 
         def work() -> tuple[TornTail | None, dict[int, Standing]]:
-            # It may have died before it made its segment. Numbers without a gap tell whoever
-            # looks at the directory that none was removed.
-            end.segment.touch(mode=0o600)
             # Anew, whatever it looks like: if a flush has failed, looks say nothing.
             torn = salvage(end.segment, draw, number, anew=True)
             return torn, extend(end.segment, told)
