@@ -77,7 +77,8 @@ class Day:
     def run(self) -> None:
         """Run all programs until they have ended; leaves no process behind."""
         try:
-            day = ("--draws", "1", "--agencies", str(len(self._files)))
+            # Its agencies come once: who is gone is not waited for as long as by default.
+            day = ("--draws", "1", "--agencies", str(len(self._files)), "--rejoin", "2")
             place = ("--listen", "tcp:0:interface=127.0.0.1", "--data-dir", f"{self._place}/data")
             self._start("central", "serve", *day, *place)
             while self._running:

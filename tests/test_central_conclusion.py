@@ -499,11 +499,14 @@ def test_stop_while_winners_are_fetched_again(tmp_path: Path, way: str) -> None:
         stopping = Error(Code.STOPPING, "the central is being stopped")
         welcome, *more = agency.heard()
         assert isinstance(welcome, Welcome)
-        assert more == {
-            "told": [told(1, WON), stopping],
-            "read": [stopping],
-            "published": [told(1, WON)],
-        }[way]
+        assert (
+            more
+            == {
+                "told": [told(1, WON), stopping],
+                "read": [stopping],
+                "published": [told(1, WON)],
+            }[way]
+        )
         assert received(house) == {1: way == "published"}
         assert house.log.failures == []
 

@@ -10,8 +10,8 @@ from zlib import crc32
 import pytest
 from central_fakes import NONCE, FakeSession, OffThread
 from fakes import FakeWriterReactor, MemoryLog
-from writer_orders import ANA, BO
 from twisted.internet.task import Clock
+from writer_orders import ANA, BO
 
 from lottery.central.draw import DELIVERY_SECONDS, Draw, DrawTerms
 from lottery.central.place import Place
@@ -404,9 +404,7 @@ def test_lost_acknowledgements(tmp_path: Path, acknowledged: int) -> None:
         session.seat.rows(0, 2, ROWS)
         rig.reactor.work()
         stored = 2
-    sentence = (
-        f"{acknowledged} bets were acknowledged to agency 1, draw 4 has {stored} of them"
-    )
+    sentence = f"{acknowledged} bets were acknowledged to agency 1, draw 4 has {stored} of them"
     assert rig.refused(1, acknowledged=acknowledged) == (Code.SEQ, sentence)
     assert rig.log.of("damage") == [{"level": "CRITICAL", "result": "fail", "error": sentence}]
     if session is None:

@@ -537,9 +537,7 @@ def test_damage(tmp_path: Path, what: str) -> None:
             path = house.draw_file(1)
         else:
             begins(house, 6, LOST)
-            path = house.draw_file(
-                1, {"segment": "segment-0001.log", "record": "draw.json"}[what]
-            )
+            path = house.draw_file(1, {"segment": "segment-0001.log", "record": "draw.json"}[what])
         house.crash()
     content = bytearray(path.read_bytes())
     if what == "bets.csv":

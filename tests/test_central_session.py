@@ -260,7 +260,7 @@ def test_an_agency_beyond_the_places(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_taken(tmp_path: Path) -> None:
-    """A classic session cannot say who it is: it goes on, and whoever says its number is refused."""
+    """A classic session goes on, and whoever says its number is refused."""
     with House(tmp_path, agencies=2) as house:
         first, second = house.arrive(classic.DIALECT), house.arrive()
         first.say(classic_batch([ROW]))
@@ -515,9 +515,7 @@ def test_back_too_late(tmp_path: Path) -> None:
         house.advance(REJOIN)
         late = house.arrive()
         late.say(Hello(1, 0, 1))
-        assert late.heard() == [
-            Error(Code.LEFT_OUT, "agency 1 has no part in draw 1 any more")
-        ]
+        assert late.heard() == [Error(Code.LEFT_OUT, "agency 1 has no part in draw 1 any more")]
         assert not late.connected
         house.arrive(classic.DIALECT).say(ClassicEnd())
         reason = "the connection was lost, and it did not come back within 30 s"
@@ -1062,7 +1060,9 @@ def test_the_draw_closes_while_all_send(tmp_path: Path) -> None:
     ) as house:
         agencies = {}
         for number in range(1, 9):
-            agencies[number] = house.arrive(classic.DIALECT) if number > 6 else house.greeted(number)
+            agencies[number] = (
+                house.arrive(classic.DIALECT) if number > 6 else house.greeted(number)
+            )
             if number > 6:
                 agencies[number].say(classic_batch([]))
         ended = agencies.pop(1)

@@ -1,4 +1,4 @@
-"""``lottery.central.session_log``: what the log says of a session, and what the draw says of it is not here."""
+"""``lottery.central.session_log``: what the log says of a session."""
 
 from __future__ import annotations
 
@@ -65,8 +65,10 @@ def test_the_end_of_a_session() -> None:
     log.clear()
     journal.failed(Code.FIELD, "row 1, is bad", said_something=True)
     assert log.lines == [
-        "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
-        "code: FIELD | error: row 1, is bad"
+        (
+            "action: agency | result: fail | agency: 7 | ip: 127.0.0.1 | port: 50001 | "
+            "code: FIELD | error: row 1, is bad"
+        )
     ]
     assert log.actions[0]["level"] == "WARNING"
 

@@ -306,7 +306,9 @@ class DayMachine(RuleBasedStateMachine):
         session.may_send = False  # unless it is told to send again
         session.agency.say(*words, End(upload.total, NONCE))
 
-    @rule(number=numbers, way=st.sampled_from(["close", "reset", "half_close"]), within=st.booleans())
+    @rule(
+        number=numbers, way=st.sampled_from(["close", "reset", "half_close"]), within=st.booleans()
+    )
     def is_cut_off(self, number: int, way: str, within: bool) -> None:
         """End the connection, perhaps within a frame."""
         session = self.clients[number].session
@@ -315,7 +317,9 @@ class DayMachine(RuleBasedStateMachine):
         if within and session.sends:
             upload = session.upload
             assert upload is not None
-            frame = lottery1.encode(batch(upload.rows(session.next, session.next + 2), session.next))
+            frame = lottery1.encode(
+                batch(upload.rows(session.next, session.next + 2), session.next)
+            )
             session.agency.say(frame[: len(frame) // 2])
         session.may_send = False
         getattr(session.agency, way)()

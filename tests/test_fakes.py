@@ -275,7 +275,9 @@ def test_working_child_stores(tmp_path: Path) -> None:
     rig.child.writeToChild(0, opening + batch + batch[:4])
     rig.reactor.work()
     assert rig.answers() == [
-        PipeRecord(Answer.STORED, 1, 1, 1, crc32(b"Ana,Gil,1,2000-01-01,7\n").to_bytes(4) + b"\0\1"),
+        PipeRecord(
+            Answer.STORED, 1, 1, 1, crc32(b"Ana,Gil,1,2000-01-01,7\n").to_bytes(4) + b"\0\1"
+        ),
         PipeRecord(Answer.TAKEN, 0, len(opening + batch), 0, b""),
     ]
     data = path.read_bytes()

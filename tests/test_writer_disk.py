@@ -86,7 +86,8 @@ def test_no_room(number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(errno.EIO, "broken"), OSError("no number"), ValueError("a bug"), Interrupted()]
+    "error",
+    [OSError(errno.EIO, "broken"), OSError("no number"), ValueError("a bug"), Interrupted()],
 )
 def test_other_errors_are_not_tried_again(error: Exception) -> None:
     """Whoever asked for the work gets them."""

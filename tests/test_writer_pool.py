@@ -31,6 +31,9 @@ LOCK = 12345
 NONCE = bytes(range(32))
 
 
+NOTHING = Standing()
+
+
 class Rig:
     """A pool with its reactor and log, at the directory of a draw."""
 
@@ -50,7 +53,7 @@ class Rig:
     def children(self) -> list[FakeChild]:
         return self.reactor.children
 
-    def sit(self, agency: int = 5, standing: Standing = Standing()) -> tuple[Seat, Notes]:
+    def sit(self, agency: int = 5, standing: Standing = NOTHING) -> tuple[Seat, Notes]:
         """A new seat and its session."""
         client = Notes()
         return self.pool.seat(client, agency, standing), client

@@ -232,7 +232,7 @@ def test_agency_at_its_first_line(tmp_path: Path, bets: Path, number: int) -> No
 
 def test_agency_mid_upload(tmp_path: Path, bets: Path) -> None:
     """The central leaves it out, and goes on to the next draw."""
-    with LiveCentral(tmp_path, "--agencies", 1) as central:
+    with LiveCentral(tmp_path, "--agencies", 1, "--rejoin", 0) as central:
         with LiveAgency(tmp_path, central.port, 1, bets, "--batch-size", 10) as agency:
             central.wait_for("action: apuesta_recibida", count=100)
             agency_ends_well(agency)
