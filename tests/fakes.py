@@ -33,6 +33,13 @@ TODAY = date(2026, 3, 17)
 _LEVEL_NAMES = {level: name for name, level in LEVELS.items()}
 
 
+def worked(clerk: Clerk, data: bytes) -> bytes:
+    """Let a clerk do a group of work, and give all that it says."""
+    told = clerk.take(data)
+    clerk.store()
+    return told + clerk.answer()
+
+
 class MemoryLog(ActionLog):
     """A true log that ends in a list.
 
@@ -130,9 +137,9 @@ class FakeChild:
 
     # What the child does.
 
-    def taken(self) -> bytes:
+    def done(self) -> bytes:
         """The answer that says: all orders so far have been dealt with."""
-        return pack(Answer.TAKEN, 0, self.sent)
+        return pack(Answer.DONE, 0, self.sent)
 
     def answer(self, data: bytes) -> None:
         """Send bytes up the pipe of the answers."""
@@ -299,7 +306,7 @@ class WorkingChild(FakeChild):
         if data:
             self._read += len(data)
             try:
-                answers = self.clerk.work(data)
+                answers = worked(self.clerk, data)
             except CannotGoOn as reason:
                 self.end(reason.status)
             else:
@@ -319,7 +326,7 @@ class WorkingChild(FakeChild):
     def try_again(self) -> None:
         """Try again what waits for room on the disk, as a child does every half second."""
         if not self.ended and not self.stopped and self.clerk.holds:
-            self.answer(self.clerk.work(b""))
+            self.answer(worked(self.clerk, b""))
 
     def vanish(self) -> None:
         """Be killed when nobody is left who would hear of it: its parent is dead, too."""

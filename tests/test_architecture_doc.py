@@ -31,7 +31,8 @@ def test_statuses_of_writers() -> None:
 @pytest.mark.parametrize(
     ("sentence", "value"),
     [
-        ("in its pipe (at most {} KiB)", child.GROUP_BYTES >> 10),
+        ("in its pipe (at most {} KiB)", child.PIPE_BYTES >> 10),
+        ("the group has {} KiB", child.GROUP_BYTES >> 10),
         ("has a budget of {} KiB", process.BUDGET_BYTES >> 10),
         ("go down the child's fd {}", ORDERS_FD),
         ("flushes, and answers on fd {}", ANSWERS_FD),

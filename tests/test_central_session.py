@@ -844,7 +844,7 @@ def test_an_end_that_overtakes_its_refusal(tmp_path: Path) -> None:
         agency.say(batch([]), End(0, NONCE))
         (child,) = house.children
         refusal = Refusal(Code.STORAGE, True, 0, 0, 0, AGAIN, 0)
-        child.answer(pack_refusal(1, refusal) + pack(Answer.ENDED, 1, 0) + child.taken())
+        child.answer(pack_refusal(1, refusal) + pack(Answer.ENDED, 1, 0) + child.done())
         house.settle()
         assert agency.heard() == [Refused(*refusal[:-1]), Ack(0, True)]
         agency.say(batch([]), End(0, NONCE))
@@ -1172,7 +1172,7 @@ def test_room_for_one_batch_only(tmp_path: Path) -> None:
         assert not agency.transport.reading
         for _ in range(3):
             before = child.sent
-            child.answer(pack(Answer.TAKEN, 0, before - BUDGET_BYTES + 1))
+            child.answer(pack(Answer.DONE, 0, before - BUDGET_BYTES + 1))
             house.settle()
             assert size - 10 < child.sent - before < size + 30
             assert not agency.transport.reading

@@ -147,7 +147,7 @@ def test_child_shows_orders() -> None:
     ]
     assert child.orders() == []
     assert child.sent == len(opening) + 19 + 3
-    assert child.taken() == pack(Answer.TAKEN, 0, child.sent)
+    assert child.done() == pack(Answer.DONE, 0, child.sent)
 
 
 def test_child_speaks() -> None:
@@ -278,7 +278,7 @@ def test_working_child_stores(tmp_path: Path) -> None:
         PipeRecord(
             Answer.STORED, 1, 1, 1, crc32(b"Ana,Gil,1,2000-01-01,7\n").to_bytes(4) + b"\0\1"
         ),
-        PipeRecord(Answer.TAKEN, 0, len(opening + batch), 0, b""),
+        PipeRecord(Answer.DONE, 0, len(opening + batch), 0, b""),
     ]
     data = path.read_bytes()
     head, record = Records(data)
@@ -332,7 +332,7 @@ def test_work_goes_on_while_there_is_work(tmp_path: Path) -> None:
     rig.child.writeToChild(0, pack(Order.CLOSE, 9))
     rig.reactor.work()
     assert rig.child.sent == 114
-    assert later.heard == [(3, pack(Answer.TAKEN, 0, 19))]
+    assert later.heard == [(3, pack(Answer.DONE, 0, 19))]
     rig.reactor.end_all()
 
 
@@ -355,16 +355,16 @@ def test_working_child_tries_again(tmp_path: Path) -> None:
     rig.child.writeToChild(0, pack_open(1, 5, Standing(classic=True)))
     rig.child.writeToChild(0, pack(Order.CLASSIC, 1, body=fields))
     rig.reactor.work()
-    assert [answer.kind for answer in rig.answers()] == [Answer.HELD, Answer.TAKEN]
+    assert [answer.kind for answer in rig.answers()] == [Answer.HELD, Answer.DONE]
     rig.child.try_again()
-    assert [answer.kind for answer in rig.answers()] == [Answer.TAKEN]
+    assert [answer.kind for answer in rig.answers()] == [Answer.DONE]
     rig.reactor.disk.room = True
     rig.child.stopped = True
     rig.child.try_again()
     assert rig.answers() == []
     rig.child.stopped = False
     rig.child.try_again()
-    assert [answer.kind for answer in rig.answers()] == [Answer.STORED, Answer.TAKEN]
+    assert [answer.kind for answer in rig.answers()] == [Answer.STORED, Answer.DONE]
     rig.child.try_again()
     assert rig.answers() == []
     rig.child.die()

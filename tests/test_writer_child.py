@@ -12,7 +12,7 @@ from threading import Thread
 from typing import NamedTuple, cast
 
 import pytest
-from fakes import TODAY
+from fakes import TODAY, worked
 from hypothesis import given
 from hypothesis import strategies as st
 from writer_orders import (
@@ -27,6 +27,7 @@ from writer_orders import (
     close,
     closed,
     crc_of_rows,
+    done,
     end,
     end_record,
     ended,
@@ -48,7 +49,15 @@ from lottery.ledger.segment import (
     pack_close,
     pack_head,
 )
-from lottery.writer.child import RETRY_SECONDS, CannotGoOn, Clerk, SegmentPlan, serve
+from lottery.writer.child import (
+    GROUP_BYTES,
+    RETRY_SECONDS,
+    SOON_BYTES,
+    CannotGoOn,
+    Clerk,
+    SegmentPlan,
+    serve,
+)
 from lottery.writer.pipe import (
     Answer,
     Exit,
@@ -118,7 +127,7 @@ def clerk_with(paper: Paper) -> Clerk:
 
 def said(clerk: Clerk, data: bytes = b"") -> list[PipeRecord]:
     """Let a clerk do a group of work: its answers."""
-    return PipeReader().feed(clerk.work(data))
+    return PipeReader().feed(worked(clerk, data))
 
 
 # The clerk.
@@ -140,7 +149,7 @@ def test_group_is_stored_then_answered() -> None:
     assert said(clerk, start) == [
         stored(1, 1, crc_of_rows(ANA), 1),
         stored(2, 1, crc_of_rows(BO), 1),
-        taken(len(start)),
+        done(len(start)),
     ]
     assert paper.steps == ["make", "append", "flush"]
     said(clerk, lines(1, 1, EVE))
@@ -154,8 +163,8 @@ def test_orders_that_are_cut() -> None:
     """Half an order is not taken yet."""
     clerk = clerk_with(Paper())
     start, batch = opening(1, 5), lines(1, 0, ANA)
-    assert said(clerk, start + batch[:7]) == [taken(len(start))]
-    assert said(clerk, batch[7:]) == [stored(1, 1, crc_of_rows(ANA), 1), taken(len(start + batch))]
+    assert said(clerk, start + batch[:7]) == [done(len(start))]
+    assert said(clerk, batch[7:]) == [stored(1, 1, crc_of_rows(ANA), 1), done(len(start + batch))]
 
 
 def test_no_room_for_a_group() -> None:
@@ -163,20 +172,20 @@ def test_no_room_for_a_group() -> None:
     paper = Paper()
     clerk = clerk_with(paper)
     start = opening(1, 5) + classic_opening(2, 6)
-    assert said(clerk, start) == [taken(len(start))]
+    assert said(clerk, start) == [done(len(start))]
     paper.room = False
     bets, kept = lines(1, 0, ANA), classic(2, BO) + classic_end(2)
     free = len(start + bets)
-    assert said(clerk, bets + kept) == [again(1, 0), held(2), taken(free)]
+    assert said(clerk, bets + kept) == [again(1, 0), held(2), done(free)]
     assert clerk.holds
-    assert said(clerk) == [taken(free)]
+    assert said(clerk) == [done(free)]
     more = lines(1, 1, EVE) + lines(1, 0, ANA)[:9]
-    assert said(clerk, more) == [taken(free + len(more) - 9)]
+    assert said(clerk, more) == [done(free + len(more) - 9)]
     paper.room = True
     assert said(clerk) == [
         stored(2, 1, 0, 1),
         ended(2, 1),
-        taken(free + len(more) - 9 + len(kept)),
+        done(free + len(more) - 9 + len(kept)),
     ]
     assert not clerk.holds
     ending = end_record(6, 1, b"", classic=True)
@@ -190,8 +199,8 @@ def test_close_of_a_held_session_frees_what_is_held() -> None:
     clerk = clerk_with(paper)
     paper.room = False
     start = classic_opening(1, 5) + classic(1, ANA)
-    assert said(clerk, start) == [held(1), taken(len(classic_opening(1, 5)))]
-    assert said(clerk, close(1)) == [closed(1, 0), taken(len(start + close(1)))]
+    assert said(clerk, start) == [held(1), done(len(classic_opening(1, 5)))]
+    assert said(clerk, close(1)) == [closed(1, 0), done(len(start + close(1)))]
     assert not clerk.holds
 
 
@@ -249,7 +258,7 @@ def test_disk_that_fails(step: str, status: Exit, what: str) -> None:
 
     def live() -> None:
         clerk = clerk_with(paper)
-        clerk.work(opening(1, 5) + lines(1, 0, ANA))
+        worked(clerk, opening(1, 5) + lines(1, 0, ANA))
         clerk.end()
 
     with pytest.raises(CannotGoOn) as failure:
@@ -265,8 +274,87 @@ def test_flush_without_room_is_the_end() -> None:
     paper = Paper()
     paper.failures["flush"] = NoRoom(errno.ENOSPC, "no room")
     with pytest.raises(CannotGoOn) as failure:
-        clerk_with(paper).work(opening(1, 5) + lines(1, 0, ANA))
+        worked(clerk_with(paper), opening(1, 5) + lines(1, 0, ANA))
     assert failure.value.status is Exit.DISK
+
+
+def test_group_in_parts() -> None:
+    """What is appended in parts is flushed once, and answered only then."""
+    paper = Paper()
+    clerk = clerk_with(paper)
+    first, second = opening(1, 5) + lines(1, 0, ANA), lines(1, 1, BO)
+    for part in (first, second):
+        assert clerk.take(part) == b""
+        assert not clerk.store()
+    assert paper.steps == ["make", "append", "append"]
+    assert PipeReader().feed(clerk.answer()) == [
+        stored(1, 1, crc_of_rows(ANA), 1),
+        stored(1, 2, crc_of_rows(ANA, BO), 1),
+        done(len(first + second)),
+    ]
+    assert paper.steps == ["make", "append", "append", "flush"]
+    assert PipeReader().feed(clerk.answer()) == [done(len(first + second))]
+    assert paper.steps == ["make", "append", "append", "flush"]
+
+
+def test_later_part_of_a_group_without_room() -> None:
+    """What was appended before is flushed and acknowledged all the same."""
+    paper = Paper()
+    clerk = clerk_with(paper)
+    clerk.take(opening(1, 5) + lines(1, 0, ANA))
+    clerk.store()
+    paper.room = False
+    clerk.take(lines(1, 1, BO))
+    clerk.store()
+    answers = PipeReader().feed(clerk.answer())
+    assert answers[:-1] == [stored(1, 1, crc_of_rows(ANA), 1), again(1, 1)]
+    assert paper.steps[-3:] == ["append", "append", "flush"]
+    assert paper.written == paper.written[: paper.flushed]
+
+
+def test_later_part_of_a_group_that_fails() -> None:
+    """Nothing of the group is answered."""
+    paper = Paper()
+    clerk = clerk_with(paper)
+    clerk.take(opening(1, 5) + lines(1, 0, ANA))
+    clerk.store()
+    paper.failures["append"] = OSError(errno.EIO, "the disk is gone")
+    clerk.take(lines(1, 1, BO))
+    with pytest.raises(CannotGoOn):
+        clerk.store()
+    assert paper.flushed == 0
+
+
+def test_much_is_told_at_once() -> None:
+    """That orders have left the pipe is said before they are looked at; little is not."""
+    clerk = clerk_with(Paper())
+    order = opening(1, 5)
+    much = order * -(-SOON_BYTES // len(order))
+    assert clerk.take(much[: SOON_BYTES - 1]) == b""
+    clerk.store()
+    assert PipeReader().feed(clerk.take(much)) == [taken(SOON_BYTES - 1 + len(much))]
+
+
+def test_what_is_held_is_not_told_to_be_taken() -> None:
+    """It uses up the budget as long as there is no room for it."""
+    clerk = clerk_with(Paper(room=False))
+    order, batch = classic_opening(1, 5), classic(1, ANA)
+    assert said(clerk, order + batch) == [held(1), done(len(order))]
+    much = opening(2, 6) * -(-SOON_BYTES // len(order))
+    assert PipeReader().feed(clerk.take(much)) == [taken(len(order + much))]
+
+
+def test_group_is_full() -> None:
+    """Then it is answered, be it that more waits; the next one begins anew."""
+    clerk = clerk_with(Paper())
+    order = opening(1, 5)
+    clerk.take(order * ((GROUP_BYTES - 1) // len(order)))
+    assert not clerk.store()
+    clerk.take(order)
+    assert clerk.store()
+    clerk.answer()
+    clerk.take(order)
+    assert not clerk.store()
 
 
 def test_segment_that_cannot_be_made_later() -> None:
@@ -275,7 +363,7 @@ def test_segment_that_cannot_be_made_later() -> None:
     clerk = clerk_with(paper)
     paper.failures["make"] = PermissionError(errno.EACCES, "not here")
     with pytest.raises(CannotGoOn) as failure:
-        clerk.work(opening(1, 5) + lines(1, 0, ANA))
+        worked(clerk, opening(1, 5) + lines(1, 0, ANA))
     assert failure.value.status is Exit.SEGMENT
 
 
@@ -361,13 +449,15 @@ class Round(NamedTuple):
     """One turn of all: agencies say something, the writer works, and some answers are heard.
 
     ``said`` has how many orders each agency says at most, ``leaves`` who leaves behind that
-    (4 and more: nobody), ``unread`` how many bytes of orders do not arrive yet, ``unheard``
-    how many answers do not.
+    (4 and more: nobody), ``early`` how many bytes of orders are stored apart, while there was the
+    room of the round before, ``unread`` how many do not arrive yet, ``unheard`` how many answers
+    do not.
     """
 
     said: tuple[int, int, int, int]
     leaves: int
     room: bool
+    early: int
     unread: int
     unheard: int
 
@@ -378,6 +468,7 @@ ROUNDS = st.lists(
         said=st.tuples(*[st.integers(0, 3)] * 4),
         leaves=st.integers(0, 15),
         room=st.booleans(),
+        early=st.one_of(st.just(0), st.integers(0, 500)),
         unread=st.one_of(st.just(0), st.integers(0, 100)),
         unheard=st.one_of(st.just(0), st.integers(0, 4)),
     ),
@@ -401,7 +492,7 @@ def test_what_is_stored_is_what_was_sent(
     clerk = clerk_with(paper)
     agencies = [Agency(each, each > 1, sizes[each]) for each in range(4)]
     orders = b"".join(each.opening() for each in agencies)
-    read = taken_before = 0
+    read = done_before = 0
     unheard: list[PipeRecord] = []
 
     def rows_on_disk(agency: Agency) -> list[str]:
@@ -416,32 +507,43 @@ def test_what_is_stored_is_what_was_sent(
         assert rows == agency.rows[: len(rows)]
         return rows
 
+    def store(data: bytes) -> None:
+        nonlocal read
+        read += len(data)
+        assert clerk.take(data) == b""
+        assert not clerk.store()
+
     def work(data: bytes) -> None:
-        nonlocal read, taken_before
+        nonlocal read, done_before
         read += len(data)
         *answers, last = said(clerk, data)
-        assert last.kind == Answer.TAKEN
-        assert taken_before <= last.place <= read
-        taken_before = last.place
+        assert last.kind == Answer.DONE
+        assert done_before <= last.place <= read
+        done_before = last.place
+        lasts = {each.session: each for each in answers if each.kind != Answer.HELD}
         for answer in answers:
             agency = agencies[answer.session]
             on_disk = rows_on_disk(agency)
             if answer.kind != Answer.HELD:
+                assert answer.place <= len(on_disk)
+            if answer is lasts.get(answer.session):
                 assert answer.place == len(on_disk)
             if answer.kind in (Answer.STORED, Answer.CLOSED):
-                crc = 0 if agency.is_classic else crc_of_rows(*on_disk)
+                crc = 0 if agency.is_classic else crc_of_rows(*on_disk[: answer.place])
                 assert crc_of(answer) == crc
         unheard.extend(answers)
 
     # At the end there is room, and all that is said is read and heard.
-    for each in rounds + [Round((9, 9, 9, 9), 4, True, 0, 0)] * 4:
+    for each in rounds + [Round((9, 9, 9, 9), 4, True, 0, 0, 0)] * 4:
         for agency, most in zip(agencies, each.said, strict=True):
             orders += b"".join(agency.says() for _ in range(most))
         if each.leaves < len(agencies):
             orders += agencies[each.leaves].leaves()
-        paper.room = each.room
         cut = max(0, len(orders) - each.unread)
-        work(orders[:cut])
+        early = min(each.early, cut)
+        store(orders[:early])
+        paper.room = each.room
+        work(orders[early:cut])
         orders = orders[cut:]
         heard = max(0, len(unheard) - each.unheard)
         for answer in unheard[:heard]:
@@ -450,7 +552,7 @@ def test_what_is_stored_is_what_was_sent(
     assert not orders
     assert not unheard
     assert not clerk.holds
-    assert taken_before == read
+    assert done_before == read
     for agency in agencies:
         assert agency.has_ended or agency.closed_at is not None
         assert agency.has_ended or agency.has_left
@@ -529,7 +631,7 @@ def test_serve_until_the_orders_end(pipes: Pipes) -> None:
     pipes.order(orders)
     pipes.end_orders()
     assert pipes.serve() is Exit.DONE
-    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), ended(1, 1), taken(len(orders))]
+    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), ended(1, 1), done(len(orders))]
     assert pipes.path.read_bytes() == closed_segment(record(5, 0, ANA) + end_record(5, 1))
 
 
@@ -567,7 +669,7 @@ def test_answers_leave_only_after_the_flush(pipes: Pipes, monkeypatch: pytest.Mo
     assert pipes.serve() is Exit.DONE
     assert steps == ["append 100", "flush", "close"]
     answers = [stored(each, 1, crc_of_rows(ANA), 1) for each in range(1, 101)]
-    assert pipes.heard() == [*answers, taken(len(orders))]
+    assert pipes.heard() == [*answers, done(len(orders))]
 
 
 def test_nothing_to_store_costs_no_flush(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -579,7 +681,56 @@ def test_nothing_to_store_costs_no_flush(pipes: Pipes, monkeypatch: pytest.Monke
     pipes.end_orders()
     assert pipes.serve() is Exit.DONE
     kinds = [answer.kind for answer in pipes.heard()]
-    assert kinds == [Answer.STORED, Answer.REFUSED, Answer.CLOSED, Answer.TAKEN]
+    assert kinds == [Answer.STORED, Answer.REFUSED, Answer.CLOSED, Answer.DONE]
+
+
+def test_what_waits_is_part_of_the_group(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes again and again until nothing waits, and flushes once for all of it."""
+    steps: list[str] = []
+
+    def note(name: str) -> None:
+        step = getattr(Segment, name)
+
+        def noted(segment: Segment, *arguments: object) -> None:
+            steps.append(name)
+            step(segment, *arguments)
+
+        monkeypatch.setattr(Segment, name, noted)
+
+    note("append")
+    note("flush")
+    first, second = opening(1, 5) + lines(1, 0, ANA), lines(1, 1, BO)
+    monkeypatch.setattr(child_module, "PIPE_BYTES", len(first))
+    monkeypatch.setattr(child_module, "SOON_BYTES", len(first))
+    monkeypatch.setattr(Segment, "close", lambda segment: None)
+    pipes.order(first + second)
+    pipes.end_orders()
+    assert pipes.serve() is Exit.DONE
+    assert steps == ["append", "append", "flush"]
+    assert pipes.heard() == [
+        taken(len(first)),
+        stored(1, 1, crc_of_rows(ANA), 1),
+        stored(1, 2, crc_of_rows(ANA, BO), 1),
+        done(len(first + second)),
+    ]
+
+
+def test_full_group_is_flushed_although_more_waits(
+    pipes: Pipes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the first of a busy writer's agencies hear in bounded time."""
+    first, second = opening(1, 5) + lines(1, 0, ANA), lines(1, 1, BO)
+    monkeypatch.setattr(child_module, "PIPE_BYTES", len(first))
+    monkeypatch.setattr(child_module, "GROUP_BYTES", len(first))
+    pipes.order(first + second)
+    pipes.end_orders()
+    assert pipes.serve() is Exit.DONE
+    assert pipes.heard() == [
+        stored(1, 1, crc_of_rows(ANA), 1),
+        done(len(first)),
+        stored(1, 2, crc_of_rows(ANA, BO), 1),
+        done(len(first + second)),
+    ]
 
 
 def test_groups_follow_each_other(pipes: Pipes) -> None:
@@ -590,11 +741,11 @@ def test_groups_follow_each_other(pipes: Pipes) -> None:
     first = opening(1, 5) + lines(1, 0, ANA)
     second = lines(1, 1, BO)
     pipes.order(first)
-    assert pipes.wait() == [stored(1, 1, crc_of_rows(ANA), 1), taken(len(first))]
+    assert pipes.wait() == [stored(1, 1, crc_of_rows(ANA), 1), done(len(first))]
     pipes.order(second[:10])
-    assert pipes.wait() == [taken(len(first))]
+    assert pipes.wait() == [done(len(first))]
     pipes.order(second[10:] + second[:5])
-    assert pipes.wait() == [stored(1, 2, crc_of_rows(ANA, BO), 1), taken(len(first + second))]
+    assert pipes.wait() == [stored(1, 2, crc_of_rows(ANA, BO), 1), done(len(first + second))]
     pipes.order(lines(1, 1, BO)[5:])
     assert pipes.wait()[0].kind == Answer.REFUSED
     pipes.end_orders()
@@ -640,7 +791,7 @@ def test_disk_that_fails_in_the_loop(
     pipes.order(orders)
     pipes.end_orders()
     assert pipes.serve() is Exit.DISK
-    answers = [stored(1, 1, crc_of_rows(ANA), 1), taken(len(orders))] if step == "close" else []
+    answers = [stored(1, 1, crc_of_rows(ANA), 1), done(len(orders))] if step == "close" else []
     assert pipes.heard() == answers
     assert capfd.readouterr().err == (
         f"the segment {pipes.path} cannot be {what}, [Errno {errno.EIO}] the disk is gone\n"
@@ -673,17 +824,17 @@ def test_room_that_comes_back(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> 
     thread.start()
     reader, answers = PipeReader(), []
     os.set_blocking(pipes.up, True)
-    while not answers or answers[-1] != taken(len(start + classic(1, ANA))):
+    while not answers or answers[-1] != done(len(start + classic(1, ANA))):
         answers += reader.feed(os.read(pipes.up, 1 << 20))
     pipes.end_orders()
     thread.join(30)
     assert not thread.is_alive()
-    waiting = taken(len(start))
+    waiting = done(len(start))
     assert answers == [
         held(1),
         *[waiting] * 3,
         stored(1, 1, 0, 1),
-        taken(len(start + classic(1, ANA))),
+        done(len(start + classic(1, ANA))),
     ]
     assert tries == [record(5, 0, ANA, classic=True)] * 4
     assert timeouts == [RETRY_SECONDS] * 3
@@ -707,15 +858,15 @@ def test_orders_do_not_wait_for_the_next_try(pipes: Pipes, monkeypatch: pytest.M
     thread.start()
     start, first, second = classic_opening(1, 5), classic(1, ANA), classic(1, BO)
     pipes.order(start + first)
-    assert pipes.wait() == [held(1), taken(len(start))]
+    assert pipes.wait() == [held(1), done(len(start))]
     pipes.order(second)
-    assert pipes.wait() == [taken(len(start))]
+    assert pipes.wait() == [done(len(start))]
     pipes.order(opening(2, 6))
     everything = len(start + first + second + opening(2, 6))
-    assert pipes.wait() == [stored(1, 2, 0, 1, 1), taken(everything)]
+    assert pipes.wait() == [stored(1, 2, 0, 1, 1), done(everything)]
     monkeypatch.setattr(Segment, "append", Paper(room=False).append)
     pipes.order(classic(1, EVE))
-    assert pipes.wait() == [held(1), taken(everything)]
+    assert pipes.wait() == [held(1), done(everything)]
     pipes.end_orders()
     thread.join(30)
     assert statuses == [Exit.DONE]
@@ -742,7 +893,7 @@ def test_orders_that_end_within_one(pipes: Pipes, capfd: pytest.CaptureFixture[s
     pipes.order(orders + lines(1, 1, BO)[:-1])
     pipes.end_orders()
     assert pipes.serve() is Exit.ORDERS
-    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), taken(len(orders))]
+    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), done(len(orders))]
     assert pipes.path.read_bytes() == HEAD + record(5, 0, ANA)
     assert capfd.readouterr().err == "the orders ended within one\n"
 
@@ -771,7 +922,7 @@ def test_answers_larger_than_the_pipe(pipes: Pipes) -> None:
     opened = b"".join(opening(each, each) for each in range(1, many + 1))
     thread.start()
     pipes.order(opened)
-    assert pipes.wait() == [taken(len(opened))]
+    assert pipes.wait() == [done(len(opened))]
     reader, answers, orders = PipeReader(), [], 0
     # Refusals, each of some 80 bytes, from orders of 19: more than 64 KiB in three groups.
     for start in range(0, 900, 300):
@@ -782,7 +933,7 @@ def test_answers_larger_than_the_pipe(pipes: Pipes) -> None:
         orders += len(data)
         pipes.order(data)
     os.set_blocking(pipes.up, True)
-    while not answers or answers[-1] != taken(len(opened) + orders):
+    while not answers or answers[-1] != done(len(opened) + orders):
         answers += reader.feed(os.read(pipes.up, 1 << 20))
     assert sum(answer.kind == Answer.REFUSED for answer in answers) == 900
     pipes.end_orders()

@@ -30,7 +30,7 @@ from writer_orders import (
 
 from lottery.errors import Code
 from lottery.ledger.segment import Records
-from lottery.writer.child import GROUP_BYTES
+from lottery.writer.child import PIPE_BYTES
 from lottery.writer.desk import Desk
 from lottery.writer.pipe import (
     HEADER_BYTES,
@@ -116,7 +116,7 @@ def test_empty_classic_batch() -> None:
 
 def test_very_many_empty_batches() -> None:
     """As many as fit a group are counted without an overflow."""
-    many = GROUP_BYTES // HEADER_BYTES
+    many = PIPE_BYTES // HEADER_BYTES
     records, answers = asked(Desk(), classic_opening(1, 5), classic(1) * many)
     assert records == b""
     assert answers == [stored(1, 0, 0, *[0] * many)]

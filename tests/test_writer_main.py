@@ -18,7 +18,7 @@ import pytest
 
 import lottery.writer.__main__ as main_module
 from lottery.writer.__main__ import main, today
-from lottery.writer.child import GROUP_BYTES, SegmentPlan
+from lottery.writer.child import PIPE_BYTES, SegmentPlan
 from lottery.writer.pipe import Exit
 
 
@@ -99,7 +99,7 @@ def test_serves_its_parent(calls: Calls) -> None:
     assert main(words(os.getppid())) is Exit.DISK
     assert calls.made == [
         *READY,
-        ("fcntl", 0, fcntl.F_SETPIPE_SZ, GROUP_BYTES),
+        ("fcntl", 0, fcntl.F_SETPIPE_SZ, PIPE_BYTES),
         ("serve", 0, 3, SegmentPlan("segment", 7, 3, 4096), today),
     ]
 

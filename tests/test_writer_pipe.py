@@ -88,9 +88,9 @@ TABLE = [
         PipeRecord(Answer.ENDED, 1, 3, 0, b""),
     ),
     (
-        pack(Answer.TAKEN, 0, 70000),
+        pack(Answer.DONE, 0, 70000),
         "0e 00000000 0000000000011170 0000 00000000",
-        PipeRecord(Answer.TAKEN, 0, 70000, 0, b""),
+        PipeRecord(Answer.DONE, 0, 70000, 0, b""),
     ),
     (
         pack_closed(7, 12, 0xABCDEF01),

@@ -25,7 +25,7 @@ from zope.interface.verify import verifyObject
 
 import lottery.writer.process as process_module
 from lottery.ledger.standing import Standing
-from lottery.writer.pipe import Order, PipeRecord
+from lottery.writer.pipe import Answer, Order, PipeRecord, pack
 from lottery.writer.process import BUDGET_BYTES, Writer, WriterEnd
 from lottery.writer.seat import Seat
 
@@ -55,7 +55,7 @@ class Rig:
 
     def take_all(self) -> None:
         """Let the child have dealt with all orders so far."""
-        self.child.answer(self.child.taken())
+        self.child.answer(self.child.done())
 
     @property
     def printed(self) -> list[str]:
@@ -212,6 +212,18 @@ def test_budget(rig: Rig) -> None:
     assert not rig.writer.full
 
 
+def test_what_was_taken_makes_room(rig: Rig) -> None:
+    """It is not in the pipe any more, although it is not dealt with; what is held comes back."""
+    seat, client = rig.sit()
+    seat.classic(bytes(BUDGET_BYTES))
+    seat.wait()
+    rig.child.answer(pack(Answer.TAKEN, 0, rig.child.sent))
+    assert not rig.writer.full
+    assert client.heard == [("resume",)]
+    rig.child.answer(pack(Answer.DONE, 0, OPENING))
+    assert rig.writer.full
+
+
 def test_line_moves_one_at_a_time(rig: Rig) -> None:
     """Who fills the room again goes to the end; the others have their turns before."""
     (one, first), (two, second), (three, third) = rig.sit(), rig.sit(), rig.sit()
@@ -344,6 +356,14 @@ def test_answer_resets_the_timeout(rig: Rig) -> None:
     rig.clock.advance(TIMEOUT - 1)
     assert rig.child.signals == []
     rig.clock.advance(1)
+    assert rig.child.signals == ["KILL"]
+
+
+def test_to_take_is_not_to_have_dealt_with(rig: Rig) -> None:
+    """A child that has taken all and does nothing with it is killed."""
+    rig.sit()
+    rig.child.answer(pack(Answer.TAKEN, 0, rig.child.sent))
+    rig.clock.advance(TIMEOUT)
     assert rig.child.signals == ["KILL"]
 
 

@@ -89,7 +89,7 @@ def test_full_and_wait(child: FakeChild) -> None:
     assert seat.full
     seat.wait()
     assert client.heard == []
-    child.answer(child.taken())
+    child.answer(child.done())
     assert client.heard == [("resume",)]
     assert not seat.full
 

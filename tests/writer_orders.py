@@ -119,8 +119,13 @@ def held(session: int) -> PipeRecord:
 
 
 def taken(place: int) -> PipeRecord:
-    """The last answer of a group."""
+    """What is said at once when much has left the pipe."""
     return PipeRecord(Answer.TAKEN, 0, place, 0, b"")
+
+
+def done(place: int) -> PipeRecord:
+    """The last answer of a group."""
+    return PipeRecord(Answer.DONE, 0, place, 0, b"")
 
 
 def _as_sent(rows: tuple[str, ...]) -> bytes:

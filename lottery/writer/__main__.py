@@ -19,7 +19,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from lottery.writer import ANSWERS_FD, ORDERS_FD
-from lottery.writer.child import GROUP_BYTES, SegmentPlan, serve
+from lottery.writer.child import PIPE_BYTES, SegmentPlan, serve
 from lottery.writer.pipe import Exit
 
 _PR_SET_PDEATHSIG = 1  # from <sys/prctl.h>
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     if os.getppid() != parent:
         return Exit.ORDERS  # it died before it could be asked to take us along
     with suppress(OSError):  # a smaller pipe is slower, nothing else
-        fcntl.fcntl(ORDERS_FD, fcntl.F_SETPIPE_SZ, GROUP_BYTES)
+        fcntl.fcntl(ORDERS_FD, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return serve(ORDERS_FD, ANSWERS_FD, SegmentPlan(path, draw, segment, min_free), today)
 
 

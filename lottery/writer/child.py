@@ -1,11 +1,13 @@
 """The writer child: checks batches, appends them to its segment, flushes, acknowledges.
 
-Group commit: it takes whatever waits in its pipe, stores all of it with one write and
-one flush, and only then answers any of it. While it flushes, the pipe fills again, so
-the busier the central, the larger the groups, and the cost of a flush is shared by
-everyone who waits. (Rejected: a flush per batch, which at ten bets a batch would be
-nearly all that the machine does; and a timer to make groups larger, which makes the
-lonely agency wait for company that does not come.)
+Group commit: it takes whatever waits in its pipe, appends it, and looks again. When nothing
+more waits, or the group is large enough, it flushes once and only then answers any of it.
+So the busier the central, the larger the groups, and the cost of a flush is shared by
+everyone who waits. While a group is checked, the pipe fills again: for that the parent is
+told at once when much was taken. (Rejected: a flush per batch, which at ten bets a batch
+would be nearly all that the machine does; a timer to make groups larger, which makes the
+lonely agency wait for company that does not come; and a thread that flushes while the next
+group is checked, which costs more in turns at the interpreter than it wins.)
 
 No room on the disk is no end: the group is taken back as if it had never come (see
 :mod:`lottery.writer.desk`), and what has to wait here is tried again until there is room.
@@ -16,7 +18,9 @@ Nothing of Twisted is here and nothing slow is imported: a child is up in a blin
 
 from __future__ import annotations
 
+import fcntl
 import os
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
@@ -25,10 +29,14 @@ from typing import NamedTuple
 
 from lottery.ledger.segment import NoRoom, Segment
 from lottery.writer.desk import Desk
-from lottery.writer.pipe import Answer, Exit, PipeReader, pack
+from lottery.writer.pipe import Answer, Exit, PipeReader, PipeRecord, pack
 
-#: One group at most, beside what is held; also what the pipe is asked to hold.
-GROUP_BYTES = 256 << 10
+#: What the pipe is asked to hold, and what is taken out of it at once.
+PIPE_BYTES = 256 << 10
+#: A group is flushed when it has so many bytes of orders, be it that more wait.
+GROUP_BYTES = 512 << 10
+#: What is less is not worth to be told apart that it was taken: its answers come soon.
+SOON_BYTES = 64 << 10
 #: How often orders that wait for room on the disk are tried again.
 RETRY_SECONDS = 0.5
 
@@ -72,32 +80,67 @@ class Clerk:
         self._plan = plan
         self._today = today
         self._make = make
-        self._desk, self._reader, self._read = Desk(), PipeReader(), 0
+        self._desk, self._reader = Desk(), PipeReader()
+        self._orders: list[PipeRecord] = []
+        self._answers = b""
+        self._read = self._in_hand = 0
+        self._unflushed = False
         self._made: Segment | None = None
         with suppress(NoRoom):
             self._segment()
 
     @property
     def holds(self) -> bool:
-        """Whether orders wait for room: then :meth:`work` is to be called now and then."""
+        """Whether orders wait for room: then they are to be tried again now and then."""
         return self._desk.holds
 
-    def work(self, data: bytes) -> bytes:
-        """Take one group of orders, and those that wait for room; give the answers.
+    def take(self, data: bytes) -> bytes:
+        """Take orders out of the pipe; give what is to be said of it at once.
 
         :param data: what came, cut anywhere; nothing, to try again what waits.
-        :raises CannotGoOn: then nothing of this group may be answered, ever.
         """
         self._read += len(data)
+        self._in_hand += len(data)
+        self._orders = self._reader.feed(data)
+        if len(data) < SOON_BYTES:
+            return b""
+        return pack(Answer.TAKEN, 0, self._read - self._desk.held_bytes)
+
+    def store(self) -> bool:
+        """Append what was taken, and what waits for room; gives whether the group is full.
+
+        :raises CannotGoOn: then nothing that was not answered may be answered, ever.
+        """
+        orders, self._orders = self._orders, []
         flushed = self._made.flushed if self._made else 0
         try:
-            records, answers = self._desk.take(self._reader.feed(data), flushed, self._today())
+            records, answers = self._desk.take(orders, flushed, self._today())
         except ValueError as error:
             raise CannotGoOn(Exit.ORDERS, str(error)) from error
-        if records and not self._store(records):
-            answers = self._desk.no_room()
-        taken = self._read - self._reader.unread - self._desk.held_bytes
-        return answers + pack(Answer.TAKEN, 0, taken)
+        if records:
+            if self._append(records):
+                self._unflushed = True
+            else:
+                answers = self._desk.no_room()
+        self._answers += answers
+        return self._in_hand >= GROUP_BYTES
+
+    def answer(self) -> bytes:
+        """Have on disk what was appended since the last call, and give the answers to it.
+
+        :raises CannotGoOn: then nothing that was not answered may be answered, ever.
+        """
+        try:
+            if self._unflushed:
+                self._segment().flush()
+        except OSError as error:
+            # Whether the bytes are on disk is not known any more, and asking again
+            # would not tell: nothing of this group may be acknowledged, ever.
+            raise self._failed(Exit.DISK, "written", error) from error
+        answers, self._answers = self._answers, b""
+        self._in_hand, self._unflushed = 0, False
+        done = self._read - self._reader.unread - self._desk.held_bytes
+        return answers + pack(Answer.DONE, 0, done)
 
     def end(self) -> None:
         """Close the segment: the orders have ended, and what waits for room is dropped.
@@ -114,20 +157,13 @@ class Clerk:
             except OSError as error:
                 raise self._failed(Exit.DISK, "closed", error) from error
 
-    def _store(self, records: bytes) -> bool:
-        """Have records on disk; gives whether there was room for them."""
+    def _append(self, records: bytes) -> bool:
+        """Write records; gives whether there was room for them."""
         try:
-            segment = self._segment()
-            segment.append(records)
+            self._segment().append(records)
         except NoRoom:
             return False
         except OSError as error:
-            raise self._failed(Exit.DISK, "written", error) from error
-        try:
-            segment.flush()
-        except OSError as error:
-            # Whether the bytes are on disk is not known any more, and asking again
-            # would not tell: nothing of this group may be acknowledged, ever.
             raise self._failed(Exit.DISK, "written", error) from error
         return True
 
@@ -155,11 +191,12 @@ def serve(orders_fd: int, answers_fd: int, plan: SegmentPlan, today: Callable[[]
     try:
         clerk = Clerk(plan, today)
         while (data := _next(orders_fd, clerk.holds)) is not None:
-            try:
-                _write_all(answers_fd, clerk.work(data))
-            except BrokenPipeError:
-                return Exit.ORDERS  # nobody is there to be answered any more
+            _write_all(answers_fd, clerk.take(data))
+            if clerk.store() or not _waits(orders_fd):
+                _write_all(answers_fd, clerk.answer())
         clerk.end()
+    except BrokenPipeError:
+        return Exit.ORDERS  # nobody is there to be answered any more
     except CannotGoOn as reason:
         os.write(2, f"{reason.sentence}\n".encode(errors="replace"))
         return reason.status
@@ -170,7 +207,12 @@ def _next(orders_fd: int, impatient: bool) -> bytes | None:
     """Give orders; nothing, if none come and it is time to try again; None at their end."""
     if impatient and not select([orders_fd], [], [], RETRY_SECONDS)[0]:
         return b""
-    return os.read(orders_fd, GROUP_BYTES) or None
+    return os.read(orders_fd, PIPE_BYTES) or None
+
+
+def _waits(orders_fd: int) -> bool:
+    """Whether there are orders in the pipe; that they have ended is not looked for."""
+    return any(fcntl.ioctl(orders_fd, termios.FIONREAD, bytes(4)))
 
 
 def _write_all(fd: int, data: bytes) -> None:

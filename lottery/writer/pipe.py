@@ -43,10 +43,12 @@ class Answer(IntEnum):
     STORED = 11  # on disk: place = next index, amount = batches; body: CRC, bets of each, u16
     REFUSED = 12  # place = expected index, amount = bets of the batch; body: the refusal
     ENDED = 13  # the END is on disk: place = the total
-    TAKEN = 14  # place = how many bytes of orders have been dealt with since the start
+    DONE = 14  # place = how many bytes of orders have been dealt with since the start
     CLOSED = 15  # all that was handed on before the CLOSE is on disk, or is dropped for
     # ever: place = next index; body: CRC. Not said of a session that has ended already.
     HELD = 16  # there is no room, and this session cannot be told to send again: it waits
+    TAKEN = 17  # place = how many bytes of orders have left the pipe since the start, if it
+    # is much more than was told; the DONE that follows says it again
 
 
 class Exit(IntEnum):

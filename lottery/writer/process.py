@@ -1,8 +1,9 @@
 """The parent's handle of one writer child.
 
-Flow control. What has been handed to a writer and not yet dealt with by it has a
-budget in bytes, wherever it is: in our buffer, in the pipe or in the child's hands. A
-session that wants to hand on a batch when the budget is used up stops reading from
+Flow control. What has been handed to a writer and not yet been taken out of the pipe by it
+has a budget in bytes, in our buffer and in the pipe; what the child holds because there is
+no room on the disk counts, too. (What it takes it stores at once; so this bounds memory.)
+A session that wants to hand on a batch when the budget is used up stops reading from
 its agency and waits in line; as room comes, the line moves, one session at a time, and
 one that fills the room again goes back to the end of it. So the memory that a writer
 costs is the budget and, for every session, what one read brought; and no agency can
@@ -42,7 +43,7 @@ from lottery.writer.pipe import (
 )
 from lottery.writer.seat import Seat, WriterClient
 
-#: What a writer may have in its pipe and before it.
+#: What a writer may have in its pipe and before it, and held.
 BUDGET_BYTES = 256 << 10
 #: A line on a child's stdout or stderr is cut here.
 _OUTPUT_LINE_BYTES = 2000
@@ -79,7 +80,7 @@ class Writer(ProcessProtocol):
         self.seats: dict[int, Seat] = {}
         self._line: deque[Seat] = deque()
         self._numbers = 0
-        self._sent = self._taken = 0
+        self._sent = self._taken = self._done = 0
         self._answered_at = 0.0
         self._watch: IDelayedCall | None = None
         self._closing = False
@@ -109,7 +110,7 @@ class Writer(ProcessProtocol):
         """Hand an order on; once the child is gone, or to end, it is dropped."""
         if not self.usable or self._closing:
             return
-        if self._sent == self._taken:
+        if self._sent == self._done:
             self._answered_at = self._clock.seconds()
         self._sent += len(order)
         if self._watch is None:
@@ -170,6 +171,8 @@ class Writer(ProcessProtocol):
         for answer in self._answers.feed(data):
             if answer.kind == Answer.TAKEN:
                 self._taken = answer.place
+            elif answer.kind == Answer.DONE:
+                self._taken = self._done = answer.place
             else:
                 self._hear(answer)
         self._move_line()
@@ -232,7 +235,7 @@ class Writer(ProcessProtocol):
     def _look(self) -> None:
         """Kill a child that has had something in hand for too long without a word."""
         self._watch = None
-        if self._sent == self._taken:
+        if self._sent == self._done:
             return
         left = self._answered_at + self._timeout_seconds - self._clock.seconds()
         if left > 0:

@@ -52,7 +52,7 @@ def test_a_writers_answer_is_about_all_before_it(answer: Answer) -> None:
 
 def test_a_writer_that_refuses_promises_nothing() -> None:
     """Only answers that say so are promises."""
-    assert _told(_writer(Answer.TAKEN)) == _NOTHING
+    assert _told(_writer(Answer.DONE)) == _NOTHING
 
 
 def test_an_end_is_promised_when_it_is_answered() -> None:

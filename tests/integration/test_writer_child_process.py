@@ -454,32 +454,32 @@ class Child:
         resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, -1))
 
     def asks(self, *orders: bytes, answers: int = 1) -> list[PipeRecord]:
-        """Give a group of orders, whole; gives so many answers that are no TAKEN."""
+        """Give a group of orders, whole; gives so many answers that are no DONE."""
         data = b"".join(orders)
         assert len(data) <= select.PIPE_BUF
         os.write(self._orders, data)
         return self.hears(answers)
 
     def hears(self, answers: int) -> list[PipeRecord]:
-        """The next so many answers that are no TAKEN."""
+        """The next so many answers that are no DONE."""
         found: list[PipeRecord] = []
         while len(found) < answers:
             answer = self._next()
             assert answer is not None, "it has ended"
-            found += [answer] if answer.kind != Answer.TAKEN else []
+            found += [answer] if answer.kind != Answer.DONE else []
         return found
 
     def gives_a_sign(self) -> bool:
-        """Whether what it says next is a TAKEN."""
+        """Whether what it says next is a DONE."""
         answer = self._next()
-        return answer is not None and answer.kind == Answer.TAKEN
+        return answer is not None and answer.kind == Answer.DONE
 
     def ends(self) -> int:
-        """End its orders; gives its status. It must not have more to say than a TAKEN."""
+        """End its orders; gives its status. It must not have more to say than a DONE."""
         os.close(self._orders)
         self._orders = -1
         while (answer := self._next()) is not None:
-            assert answer.kind == Answer.TAKEN
+            assert answer.kind == Answer.DONE
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         return os.waitstatus_to_exitcode(status)
