@@ -43,7 +43,8 @@ HEADER_BYTES = _HEADER.size + _CRC.size
 BODY_LIMIT = 13_000
 NONCE_BYTES = 32
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+#: Errors of the disk that pass when somebody makes room.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Kind(IntEnum):
@@ -199,7 +200,7 @@ class Segment:
 
 def _no_room_or(error: OSError) -> OSError:
     """Give the error as what it means: no room, or that nothing can be gone on with."""
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return NoRoom(error.errno, error.strerror, error.filename)
     return error
 

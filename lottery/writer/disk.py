@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from typing import Protocol as Interface
 from typing import TypeVar
@@ -13,12 +12,11 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
 from lottery.ledger.bets_csv import Interrupted
+from lottery.ledger.segment import NO_ROOM
 from lottery.ops.log import ActionLog
 
 #: How long to wait for room before it is tried again.
 ROOM_SECONDS = 1.0
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 T = TypeVar("T")
 
@@ -99,4 +97,4 @@ class DiskWork:
 
 def lacks_room(error: OSError) -> bool:
     """Whether the same might succeed when there is room on the disk."""
-    return error.errno in _NO_ROOM
+    return error.errno in NO_ROOM
