@@ -452,6 +452,10 @@ def test_deadline_runs_from_the_first_session(tmp_path: Path) -> None:
     assert first.told == []
     assert failed.told == [(Code.FIELD, "bad")]
     assert rig.decided == []  # the writer of the late one has not answered yet
+    # Meanwhile nobody may come new: the place that is left has failed.
+    closed = (Code.CLOSED, "draw 4 takes no more agencies")
+    assert rig.refused(9) == closed
+    assert rig.refused(None) == closed
     rig.reactor.work()
     (successes,) = rig.decided
     assert agencies(successes) == [1]

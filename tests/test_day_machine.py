@@ -16,6 +16,7 @@ With ``LOTTERY_SOAK=1`` there are a hundred times as many days.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -559,8 +560,8 @@ class DayMachine(RuleBasedStateMachine):
         session.may_send = False
         if code is Code.TAKEN:
             assert session is not client.sessions[-1] or "classic" in sentence
-        if "has no part" in sentence and client.draw:
-            assert not client.upload(client.draw).ended or client.draw == 0, sentence
+        if found := re.search(r"no part in draw (\d+) any more", sentence):
+            assert not client.upload(int(found[1])).ended, sentence
         if code in (Code.LEFT_OUT, Code.CLOSED, Code.FULL):
             client.draw = 0
 

@@ -207,7 +207,11 @@ class Draw:
             raise RemoteProtocolError(
                 Code.FULL, f"all {len(self.places)} places of draw {self.number} are taken"
             )
-        place = self._taken[agency] = self.places[len(self._taken)]
+        place = self.places[len(self._taken)]
+        if place.decided:
+            # The deadline has passed; that the draw is not closed yet is for others' sake.
+            raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more agencies")
+        self._taken[agency] = place
         self._begin_deadline()
         place.take(agency, dialect, session)
         session.join(place)
