@@ -60,6 +60,25 @@ def test_same_as_bets_csv(capfdbinary, tmp_path: Path) -> None:
     assert export(capfdbinary, tmp_path) == (0, draw.bets_csv.read_bytes(), "")
 
 
+@pytest.mark.parametrize("void", [False, True])
+@pytest.mark.parametrize("cut", [None, 40, 0])
+def test_damage_of_a_draw_that_takes_no_more_bets(
+    capfdbinary, tmp_path: Path, cut: int | None, void: bool
+) -> None:
+    """A segment that is gone, cut or another one is no torn tail there."""
+    draw = draw_of(tmp_path, closed(1, batch(1, 0, 3), end(1, 3)), closed(2, batch(2, 0, 1)))
+    outcome = "left_out" if void else "succeeded"
+    seal(draw, closing(draw, part(1, 3, outcome), part(2, 1, "left_out")))
+    path = draw.segment(2)
+    if cut is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:cut])
+    why = "it is missing" if cut is None else "its SHA-256 is another one than draw.json says"
+    said = f"lottery: {path} is damaged at byte 0, {why}\n"
+    assert export(capfdbinary, tmp_path) == (3, b"", said)
+
+
 def test_which_draw(capfdbinary, draw: DrawDirectory, tmp_path: Path) -> None:
     """The latest, or the one that is named."""
     second = DataDirectory(tmp_path).new_draw(5)
@@ -73,7 +92,7 @@ def test_which_draw(capfdbinary, draw: DrawDirectory, tmp_path: Path) -> None:
 def test_no_draw(capfdbinary, tmp_path: Path) -> None:
     """A data directory without one."""
     (tmp_path / "draws").mkdir()
-    said = f"lottery: there is no draw latest in {tmp_path}, there is none\n"
+    said = f"lottery: there is no draw in {tmp_path}\n"
     assert export(capfdbinary, tmp_path) == (2, b"", said)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar, TextIO
@@ -59,8 +60,11 @@ def run(options: Options, stdout: TextIO) -> int:
         found = audit(Path(options["directory"]), datetime.now(UTC).date(), draw)
     except NotThere as error:
         raise SettingsError(str(error)) from None
-    for line in lines_of(found, bool(options["agencies"])):
-        # Whatever stdout can show: a reason may be in any script.
-        encoding = stdout.encoding or "utf-8"
-        stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    # Whatever stdout can show: a reason may be in any script.
+    encoding = stdout.encoding or "utf-8"
+    # Who reads may have seen enough, as head has; the verdict stays.
+    with suppress(BrokenPipeError):
+        for line in lines_of(found, bool(options["agencies"])):  # noqa: FURB122 - see suppress
+            stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stdout.flush()
     return 0 if found.is_clean else 1

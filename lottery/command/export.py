@@ -10,7 +10,9 @@ from typing import ClassVar, Final, TextIO
 from lottery.command.words import AnyOrderOptions
 from lottery.errors import DamagedLedger, SettingsError
 from lottery.ledger.bets_csv import Ledger, write_rows
+from lottery.ledger.checked import Measure, missing, read_steps
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.record import DrawRecord
 
 LATEST: Final = "latest"
 _LOOKS: Final = 3
@@ -56,8 +58,8 @@ def run(options: Options, stdout: TextIO) -> int:
 
     :return: the exit status, 0.
     :raise SettingsError: if there is no such directory or draw.
-    :raise DamagedLedger: if a segment is damaged, or the bets of an agency do not follow each
-        other.
+    :raise DamagedLedger: if the record or a segment is damaged, or the bets of an agency do not
+        follow each other.
     :raise LotteryError: if a segment was cut back while it was read.
     :raise OSError: if a file cannot be read, or the rows cannot be written.
     """
@@ -65,6 +67,7 @@ def run(options: Options, stdout: TextIO) -> int:
     draws = draws_in(path)
     draw = draws[-1] if draws and options["draw"] == LATEST else None
     draw = draw or find_draw(path, draws, options["draw"])
+    _check_segments(draw)
     ledger = _look(draw)
     for tail in ledger.torn:
         sys.stderr.write(
@@ -97,7 +100,39 @@ def find_draw(path: Path, draws: list[DrawDirectory], wanted: str) -> DrawDirect
         if wanted != LATEST and int(wanted) == draw.number:
             return draw
     there = f"{draws[0].number} to {draws[-1].number}" if draws else "none"
+    if wanted == LATEST:
+        raise SettingsError(f"there is no draw in {path}")
     raise SettingsError(f"there is no draw {wanted} in {path}, there is {there}")
+
+
+def record_of(draw: DrawDirectory) -> DrawRecord | None:
+    """Give the record of a draw; None if the draw is only just being opened.
+
+    :raise DamagedLedger: if it is damaged.
+    :raise OSError: if it cannot be read.
+    """
+    try:
+        return draw.read()
+    except FileNotFoundError:
+        return None
+
+
+def _check_segments(draw: DrawDirectory) -> None:
+    """See that the segments of a draw that takes no more bets are those that it was closed with.
+
+    What may be torn while a draw is open is damage then.
+    """
+    record = record_of(draw)
+    for digest in record.segments if record else ():
+        path = draw.path / digest.name
+        measure = Measure()
+        try:
+            for step in read_steps(path):
+                measure.add(step)
+        except FileNotFoundError:
+            raise missing(path) from None
+        if measure.segment(path.name) != digest:
+            raise DamagedLedger(str(path), 0, "its SHA-256 is another one than draw.json says")
 
 
 def _look(draw: DrawDirectory) -> Ledger:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar, TextIO
 
-from lottery.command.export import LATEST, DrawOptions, draws_in, find_draw
+from lottery.command.export import LATEST, DrawOptions, draws_in, find_draw, record_of
 from lottery.errors import LotteryError, SettingsError
 from lottery.ledger.checked import read_checked
 from lottery.ledger.directory import DrawDirectory
@@ -79,7 +79,7 @@ def run(options: Options, stdout: TextIO) -> int:
 
 def _latest_drawn(path: Path) -> tuple[DrawDirectory, DrawRecord]:
     for draw in reversed(draws_in(path)):
-        record = _read(draw)
+        record = record_of(draw)
         if record is not None and record.winners_csv is not None:
             return draw, record
     raise LotteryError(f"no draw in {path} has its winners yet")
@@ -87,21 +87,13 @@ def _latest_drawn(path: Path) -> tuple[DrawDirectory, DrawRecord]:
 
 def _drawn(draw: DrawDirectory) -> DrawRecord:
     """Give the record of a draw that has its winners."""
-    record = _read(draw)
+    record = record_of(draw)
     if record is not None and record.state == "void":
         raise LotteryError(f"draw {draw.number} is void, no agency has ended in it")
     if record is None or record.winners_csv is None:
         state = "open" if record is None else record.state
         raise LotteryError(f"draw {draw.number} is {state}, its number is not drawn yet")
     return record
-
-
-def _read(draw: DrawDirectory) -> DrawRecord | None:
-    """Give the record of a draw; None if the draw is only just being opened."""
-    try:
-        return draw.read()
-    except FileNotFoundError:
-        return None
 
 
 def _how_it_ended(part: AgencyPart) -> str:

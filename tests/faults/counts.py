@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import random
-from typing import Final, NamedTuple
+from collections.abc import Callable, Hashable
+from typing import Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 #: Whether everything is tried, not a sample.
 SOAK: Final = os.environ.get("LOTTERY_SOAK") == "1"
@@ -28,7 +31,7 @@ COUNTS: Final = {
     "kills": Count(40, 1000),  # kill -9 of processes at random moments
     "calls": Count(20, ALL),  # kill -9 at a call on the ledger or the record
     "second kills": Count(6, ALL),  # and at a call of the start behind it
-    "disk errors": Count(14, ALL),  # EIO and ENOSPC from a call
+    "disk errors": Count(18, ALL),  # EIO and ENOSPC from a call
     "full disks": Count(3, 20),  # a file system of memory that is really full
     "power cuts": Count(24, 500),  # on an ext4 image
     "stopped writers": Count(5, 20),  # SIGSTOP, kill -9 of the central, SIGCONT
@@ -50,3 +53,20 @@ def dice(name: str) -> random.Random:
     seed = f"{os.environ.get('LOTTERY_SEED', _DEFAULT_SEED)} {name}"
     print(f"seed: LOTTERY_SEED={seed.partition(' ')[0]} for {name!r}, soak: {SOAK}")
     return random.Random(seed)
+
+
+def sample_of(
+    rng: random.Random, every: list[T], wanted: int, kind: Callable[[T], Hashable]
+) -> list[T]:
+    """So many of all there are, of every kind about the same number."""
+    if wanted >= len(every):
+        return every
+    kinds: dict[Hashable, list[T]] = {}
+    for one in every:
+        kinds.setdefault(kind(one), []).append(one)
+    for each in kinds.values():
+        rng.shuffle(each)
+    found: list[T] = []
+    while len(found) < wanted:
+        found += [each.pop() for each in kinds.values() if each]
+    return found[:wanted]

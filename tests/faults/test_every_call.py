@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
-from counts import count, dice
+from counts import count, dice, sample_of
 from day import Day, rows_of_agency
 from programs import PLAIN
 from tracing import files_of, most_calls, needs_strace, traced
@@ -81,26 +81,16 @@ def points(directory: Path, rng: random.Random, groups: Sequence[str], life: int
     return found
 
 
-def sample_of(rng: random.Random, all_points: list[Point], wanted: int) -> list[Point]:
-    """So many of the points, of every group and name about the same number."""
-    if wanted >= len(all_points):
-        return all_points
-    kinds: dict[tuple[str, str], list[Point]] = {}
-    for point in all_points:
-        kinds.setdefault((point.group, point.name), []).append(point)
-    for each in kinds.values():
-        rng.shuffle(each)
-    found: list[Point] = []
-    while len(found) < wanted:
-        found += [each.pop() for each in kinds.values() if each]
-    return found[:wanted]
+def kind(point: Point) -> tuple[str, str]:
+    """Those of one kind are the same call on the same files."""
+    return point.group, point.name
 
 
 def test_a_kill_at_every_call(tmp_path: Path) -> None:
     """One winning number and the same winners, wherever the central or a writer is killed."""
     rng = dice("calls")
     every = points(tmp_path, rng, GROUPS, 0)
-    chosen = sample_of(rng, every, count("calls"))
+    chosen = sample_of(rng, every, count("calls"), kind)
     met = sum(trial(tmp_path, rng, [point]) for point in chosen)
     print(f"{met} of {len(chosen)} kills befell somebody; there are {len(every)} calls")
     assert met >= len(chosen) * 0.7
@@ -110,7 +100,7 @@ def test_a_second_kill_at_every_call_of_the_start(tmp_path: Path) -> None:
     """The central is killed, and again at a call of the start that follows: of the salvage, too."""
     rng = dice("second kills")
     first, every = points(tmp_path, rng, ["record"], 0), points(tmp_path, rng, ["all"], 1)
-    chosen = sample_of(rng, every, count("second kills"))
+    chosen = sample_of(rng, every, count("second kills"), kind)
     met = sum(trial(tmp_path, rng, [None, point]) for point in chosen)
     met += sum(trial(tmp_path, rng, [rng.choice(first), point]) for point in chosen)
     print(f"{met} of {2 * len(chosen)} trials killed somebody; there are {len(every)} calls")

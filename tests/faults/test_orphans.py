@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import pytest
@@ -18,6 +20,12 @@ from counts import count, dice
 from day import Day, rows_of_agency
 from live import LiveCentral, LiveProcess
 from oracle import stored_rows
+
+from lottery.ledger.reading import SegmentReading
+from lottery.ledger.salvage import salvage
+from lottery.ledger.standing import Standing
+from lottery.writer.child import SegmentPlan, serve
+from lottery.writer.pipe import Answer, Order, PipeReader, pack, pack_open
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -29,13 +37,18 @@ _PIDFD_GETFD: Final = 438
 
 @pytest.mark.parametrize("trial", range(count("stopped writers")))
 def test_a_stopped_writer_of_a_killed_central(tmp_path: Path, trial: int) -> None:
-    """It stands still, the central is killed and started again, it goes on: it adds no byte."""
+    """It stands still, the central is killed and started again, it goes on: it adds no byte.
+
+    The kernel kills it with its parent, also while it stands still.
+    """
     rng = random.Random(f"{dice('stopped writers').random()} {trial}")
     with Day(tmp_path, 2, "--writers", 2, "--rejoin", 15, level="DEBUG") as day:
         for agency in (1, 2):
             day.recorder(agency, rows_of_agency(agency, BETS, rng), rng, sizes=(1, 3))
         moment = rng.uniform(1, BETS)
         assert day.reached(lambda: day.acknowledged >= moment)
+        # A writer that is only just starting does not die with its central yet.
+        assert day.reached(lambda: all(each.history.acknowledged for each in day.recorders))
         central, (writer, *_) = day.central, day.central.children
         os.kill(writer, signal.SIGSTOP)
         name = central.wait_for(rf"pid: {writer} \| draw: 1 \| segment: (\S+)")[1]
@@ -44,15 +57,56 @@ def test_a_stopped_writer_of_a_killed_central(tmp_path: Path, trial: int) -> Non
         assert day.reached(lambda: len(day.lives) == 2)
         day.central.port  # noqa: B018 - asking waits until it listens
         size = segment.stat().st_size
-        try:
-            os.kill(writer, signal.SIGCONT)
-        except ProcessLookupError:
-            pass  # it was killed when its parent died
+        assert is_dead(writer)
         day.await_over()
         for recorder in day.recorders:
             recorder.finish()
         assert segment.stat().st_size == size
         day.check()
+
+
+def test_a_writer_that_outlives_its_salvage(tmp_path: Path) -> None:
+    """Where the kernel does not kill it, what it appends is in a file that has no name any more.
+
+    It stands still while its segment is salvaged; then it goes on, stores what was in its pipe,
+    and says so to nobody.
+    """
+    path = tmp_path / "segment-0001.log"
+    plan = SegmentPlan(str(path), 1, 1, 0)
+    orders, down = os.pipe()
+    up, answers = os.pipe()
+    first = pack_open(1, 5, Standing()) + batch(0, "Ana,Gil,1,2000-01-01,7")
+    os.write(down, first)
+    thread = Thread(target=serve, args=(orders, answers, plan, lambda: date(2026, 3, 17)))
+    thread.start()
+    os.read(up, 1 << 16)
+    torn = salvage(path, 1, 1, anew=True)
+    content = path.read_bytes()
+    os.write(down, batch(1, "Bo,Paz,02,1999-12-31,0042"))
+    os.close(down)
+    thread.join(30)
+    assert not thread.is_alive()
+    assert Answer.STORED in [each.kind for each in PipeReader().feed(os.read(up, 1 << 16))]
+    for fd in (orders, up, answers):
+        os.close(fd)
+    assert torn is None
+    assert path.read_bytes() == content
+    assert [record.bets for record, _ in SegmentReading(path, 1, 1)] == [1]
+
+
+def batch(first: int, *rows: str) -> bytes:
+    """The order of a batch of session 1."""
+    body = "".join(f"{row}\n" for row in rows).encode()
+    return pack(Order.ROWS, 1, first, len(rows), body)
+
+
+def is_dead(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has reaped it."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return status.rpartition(")")[2].split()[0] in ("Z", "X")
 
 
 def test_a_second_central(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from audit_rig import STATES, TODAY, DrawRig, a_draw, write_draw
 
 from lottery.audit.draw import audit_draw
 
+pytestmark = pytest.mark.soak
+
 SOAK: Final = os.environ.get("LOTTERY_SOAK") == "1"
 #: How many times as many damages of a kind.
 TIMES: Final = 10 if SOAK else 1
