@@ -1,26 +1,35 @@
-# Everything runs in a virtual environment that is made here, with the Python named by PYTHON.
+# Everything runs in a virtual environment that is made here, with the Python named by PYTHON: a
+# program, or a version such as 3.12, which is that of the image for containers, too.
 # Its stamp is no older than what it was installed from, so a second run starts at once.
 PYTHON ?= python3
+VERSION := $(filter 3.%,$(PYTHON))
+INTERPRETER := $(if $(VERSION),$(shell command -v python$(VERSION) || echo python3),$(PYTHON))
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
 
+# compose/compose.sh takes these from the environment.
+export COMPOSE_FILE ?= docker-compose-dev.yaml
+INPUT_DIR ?= $(or $(DATA),data)
+export INPUT_DIR
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help test test-slow test-faults soak mutants demo bench lint types coverage package clean
+.PHONY: docker-image docker-compose-up docker-compose-down docker-compose-logs test-compose
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | while IFS='|' read -r name text; do \
-		printf '%-16s %s\n' "$$name" "$$text"; done
+		printf '%-24s %s\n' "$$name" "$$text"; done
 
 # Programs of the environment are run as "python -m NAME": the first line of a script can not
 # hold a path with blanks, nor does it follow when the folder is moved.
 $(VENV)/python.stamp:
-	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	@$(INTERPRETER) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo 'Python 3.11 or newer with its venv is needed; on Debian, install python3-venv.'; \
 		exit 2; }
 	rm -rf $(VENV)
-	$(PYTHON) -m venv $(VENV)
+	$(INTERPRETER) -m venv $(VENV)
 	touch $@
 
 $(VENV)/demo.stamp: $(VENV)/python.stamp setup.py pyproject.toml
@@ -75,6 +84,31 @@ coverage: $(VENV)/dev.stamp ## run the suite and see what it does not reach
 
 package: $(VENV)/dev.stamp ## build, install in fresh environments, look for the plugin
 	bash tests/packaging_check.sh $(BIN)/python
+
+docker-image: ## build the image for containers, on Python 3.13 or PYTHON=3.N
+	docker build --file compose/Dockerfile $(VERSION:%=--build-arg PYTHON=%) \
+		--tag lottery-central:latest .
+
+docker-compose-up: docker-image $(if $(filter data,$(INPUT_DIR)),data) ## start the containers of COMPOSE_FILE (DATA=DIR as above)
+	compose/compose.sh up -d
+
+docker-compose-down: ## stop and remove them; what they have stored stays in their volumes
+	compose/compose.sh down
+
+docker-compose-logs: ## follow what they say
+	compose/compose.sh logs -f
+
+# A made-up day, with a file for each agency of the compose file.
+data: | docker-image
+	rm -rf data.tmp && mkdir data.tmp
+	agencies=$$(grep -c '^  client[0-9]*:' "$(COMPOSE_FILE)"); \
+	[ "$$agencies" -gt 0 ] || agencies=5; \
+	docker run --rm --user "$$(id -u):$$(id -g)" --volume "$(CURDIR)/data.tmp:/data" \
+		lottery-central:latest lottery sample /data --agencies $$agencies
+	mv data.tmp data
+
+test-compose: $(VENV)/test.stamp ## run days in containers, on a Docker engine
+	bash tests/compose/check.sh $(BIN)/python
 
 clean: ## remove all that was made here
 	rm -rf $(VENV) .tox build dist *.egg-info .coverage .coverage.* htmlcov _trial_temp* demo

@@ -65,6 +65,11 @@ class CentralSettings:
     winning_number: int
     ignored: tuple[str, ...] = ()
 
+    @property
+    def has_own_endpoints(self) -> bool:
+        """Whether ``listen`` was given, and is not made of the three."""
+        return self.listen != (tcp_endpoint(self.host, self.port, self.backlog),)
+
 
 @frozen
 class AgencySettings:
@@ -97,10 +102,14 @@ class AgencySettings:
 
 _port = whole(1, 65535)
 _config_help = "settings from a file"
-_log_level = Setting(
-    "log_level", level_name, "what to log", "level", "INFO", "log-level",
-    ("LOGGING_LEVEL",), ("log.level",),
-)  # fmt: skip
+
+
+def _log_level(*environment: str) -> Setting:
+    return Setting(
+        "log_level", level_name, "what to log", "level", "INFO", "log-level",
+        ("LOGGING_LEVEL", *environment), ("log.level",),
+    )  # fmt: skip
+
 
 CENTRAL: tuple[Setting, ...] = (
     Setting("listen", endpoints, "where to listen, may be repeated", "endpoint",
@@ -131,7 +140,7 @@ CENTRAL: tuple[Setting, ...] = (
             "min-free", ("LOTTERY_MIN_FREE",)),
     Setting("winning_number", whole(0, 9999), "the number that wins", "0 to 9999", "7574",
             "winning-number", ("LOTTERY_WINNING_NUMBER",)),
-    _log_level,
+    _log_level(),
     Setting("config", str, _config_help, "INI file", option="config",
             environment=("LOTTERY_CONFIG",)),
 )  # fmt: skip
@@ -142,13 +151,13 @@ AGENCY: tuple[Setting, ...] = (
     Setting("input", file_path, "file of bets", "CSV", None, "file",
             ("INPUT_FILE", "CLI_AGENCY_FILEPATH"), positional=True),
     Setting("server", address, "where the central is", "HOST:PORT", "127.0.0.1:12345", "server",
-            keys=("server.address",)),
+            environment=("CLI_SERVER_ADDRESS",), keys=("server.address",)),
     Setting("host", host_name, "host of the central", "host", environment=("SERVER_HOST",)),
     Setting("port", _port, "port of the central", "port", environment=("SERVER_PORT",)),
     Setting("output", file_path, "winning rows", "CSV file, default winners-ID.csv", None, "output",
             ("OUTPUT_FILE",)),
     Setting("batch_size", whole(1, 65535), "bets in a batch at most", "bets", "100",
-            "batch-size", ("BATCH_SIZE",), ("batch.maxAmount",)),
+            "batch-size", ("BATCH_SIZE", "CLI_BATCH_MAXAMOUNT"), ("batch.maxAmount",)),
     Setting("window", whole(1, 65535), "batches sent ahead at most", "batches", "16", "window",
             ("LOTTERY_WINDOW",)),
     Setting("retry_for", seconds(zero=True), "look for the central, 0 for ever", "seconds", "60",
@@ -157,7 +166,7 @@ AGENCY: tuple[Setting, ...] = (
             "draw", ("LOTTERY_DRAW",)),
     Setting("skip_bad", flag, "leave out bad rows, and count", "flag", "no", "skip-bad",
             ("LOTTERY_SKIP_BAD",)),
-    _log_level,
+    _log_level("CLI_LOG_LEVEL"),
     # Not LOTTERY_CONFIG: a central and an agency of one shell read files of different forms.
     Setting("config", str, _config_help, "YAML file", option="config",
             environment=("LOTTERY_AGENCY_CONFIG",)),
@@ -177,8 +186,7 @@ def central_settings(options: Mapping[str, object], environ: Mapping[str, str]) 
     found, ignored = _gather(CENTRAL, options, environ, read_ini)
     values = _parsed(CENTRAL, found)
     if "listen" not in values:
-        host = values["host"].replace(":", "\\:")  # a colon divides an endpoint string
-        values["listen"] = (f"tcp:{values['port']}:interface={host}:backlog={values['backlog']}",)
+        values["listen"] = (tcp_endpoint(values["host"], values["port"], values["backlog"]),)
     return CentralSettings(**values, ignored=ignored)
 
 
@@ -197,6 +205,12 @@ def agency_settings(options: Mapping[str, object], environ: Mapping[str, str]) -
             raise SettingsError(f"{setting.help} is missing, {ways} gives it")
     values.setdefault("output", Path(f"winners-{values['agency']}.csv"))
     return AgencySettings(**values, ignored=ignored)
+
+
+def tcp_endpoint(host: str, port: int, backlog: int) -> str:
+    """The endpoint string of an interface, a port and a backlog."""
+    escaped = host.replace(":", "\\:")  # a colon divides an endpoint string
+    return f"tcp:{port}:interface={escaped}:backlog={backlog}"
 
 
 def usage_rows(table: Sequence[Setting]) -> tuple[list[list[str | None]], list[list[str | None]]]:

@@ -74,11 +74,12 @@ def test_the_end_of_a_session() -> None:
 
 
 def test_nobodys_connection() -> None:
-    """Whoever said something is named at WARNING, a port probe at DEBUG only."""
+    """Whoever said something is named at WARNING, others at DEBUG; a probe is no failure."""
     log = MemoryLog("DEBUG")
     journal = SessionLog(log, {"ip": "local"})
     journal.failed(Code.PROTO, "0x47 begins no frame", said_something=True)
-    journal.failed(Code.TIMEOUT, "it closed the connection", said_something=False)
+    journal.failed(Code.TIMEOUT, "it was silent for too long", said_something=False)
+    journal.failed(Code.LEFT_OUT, "it closed the connection", said_something=False)
     assert log.lines == [
         (
             "action: accept_connections | result: fail | ip: local | code: PROTO | "
@@ -86,10 +87,11 @@ def test_nobodys_connection() -> None:
         ),
         (
             "action: accept_connections | result: fail | ip: local | code: TIMEOUT | "
-            "error: it closed the connection"
+            "error: it was silent for too long"
         ),
+        "action: probe | result: success | ip: local",
     ]
-    assert [each["level"] for each in log.actions] == ["WARNING", "DEBUG"]
+    assert [each["level"] for each in log.actions] == ["WARNING", "DEBUG", "DEBUG"]
 
 
 def test_before_a_place() -> None:

@@ -87,6 +87,15 @@ class AgencyClient(Protocol):
         return not self._paused and self._upload.on_the_way < self._window
 
     @property
+    def may_end(self) -> bool:
+        """Whether the END may be said now, once all batches are sent.
+
+        A window of 1 is one message at a time: the END waits for the last acknowledgement, or
+        it would leave in one send with the last batch. Otherwise it shares that one's flush.
+        """
+        return self._window > 1 or not self._upload.on_the_way
+
+    @property
     def told(self) -> int:
         """How many winning rows have arrived."""
         return self._told.count

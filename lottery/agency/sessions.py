@@ -169,6 +169,7 @@ class Sessions:
         while await upload.fill(client.unless_broken):
             await client.until(lambda: client.has_room)
             client.send()
+        await client.until(lambda: client.may_end)
         self._skipped.sum_up()
         client.end(self._nonce)
         await client.until(lambda: upload.ended)

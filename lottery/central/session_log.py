@@ -47,7 +47,10 @@ class SessionLog:
         if self.place is not None:
             self.log("agency", "fail", LogLevel.warn, agency=self._agency, **details)
             return
-        # A port probe, which connects and says nothing, is of no interest to anybody.
+        if not said_something and code is Code.LEFT_OUT:
+            # As a health check does, every few seconds: of no interest, and no failure.
+            self.log("probe", "success", LogLevel.debug, **self.peer)
+            return
         level = LogLevel.warn if said_something else LogLevel.debug
         self.log("accept_connections", "fail", level, **details)
 

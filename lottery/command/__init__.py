@@ -39,6 +39,8 @@ class Options(usage.Options):
         ("export", None, _loader("export"), "Write the bets.csv of a draw."),
         ("audit", None, _loader("audit"), "Check a data directory, recount the winners."),
         ("results", None, _loader("results"), "Show who has won in a draw."),
+        ("compose", None, _loader("compose"), "Write a docker compose file."),
+        ("probe", None, _loader("probe"), "See whether a central takes connections."),
     )
 
     def getSynopsis(self) -> str:

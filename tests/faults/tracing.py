@@ -1,4 +1,4 @@
-"""The system calls of a central and its writers: traced, counted, failed or answered by a kill.
+"""The system calls of a program and its children: traced, counted, failed or answered by a kill.
 
 strace follows all threads and children. It counts the calls of each of them apart, so the
 ``N``-th call is that of whichever comes to its ``N``-th first. A call that is answered by SIGKILL
@@ -41,17 +41,25 @@ CALLS: Final = (
     "sendfile",
 )
 
+#: Calls by which bytes get into a connection.
+SENDS: Final = ("sendto", "sendmsg", "write", "writev")
+#: Calls that may hold bytes: those, and what is written to a place in a file.
+_WITH_BYTES: Final = frozenset({*SENDS, "pwrite64"})
+
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
 _RESULT = re.compile(r"\) += (-?\d+)(?:<[^>]*>)?(?: (E\w+))?.*$")
-_FD_PATH = re.compile(r"^(\d+)<((?:\\x[0-9a-f]{2}|[^>\\])*)>")
+# A connection is written with an arrow: TCP:[127.0.0.1:40000->127.0.0.1:12345].
+_FD_PATH = re.compile(r"^(\d+)<(TCP\w*:\[[^\]]*\]+|(?:\\x[0-9a-f]{2}|[^>\\])*)>")
+_BYTES = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 
 class Call(NamedTuple):
     """One system call as it was traced.
 
-    ``words`` is what stands between the brackets, ``path`` the file of its first descriptor
-    if it has one, ``result`` None if it never returned, ``error`` a name like EIO, or nothing.
+    ``words`` is what stands between the brackets, ``path`` the file or the connection of its
+    first descriptor if it has one, ``result`` None if it never returned, ``error`` a name like
+    EIO, or nothing.
     """
 
     tid: int
@@ -73,11 +81,13 @@ class Call(NamedTuple):
 
     @property
     def data(self) -> bytes:
-        """The bytes of a write, of a trace that has them in hex; none of another call."""
-        if self.name not in ("write", "pwrite64"):
+        """The bytes of a write or send, of a trace that has them in hex; none of another call.
+
+        They are what it was given; how many of them it took is its result.
+        """
+        if self.name not in _WITH_BYTES:
             return b""
-        found = re.search(r'"((?:\\x[0-9a-f]{2})*)"', self.words)
-        return bytes.fromhex(found[1].replace("\\x", "")) if found else b""
+        return bytes.fromhex("".join(_BYTES.findall(self.words)).replace("\\x", ""))
 
 
 @functools.cache
@@ -101,22 +111,26 @@ def traced(
     paths: Sequence[Path] = (),
     calls: Sequence[str] = CALLS,
     bytes_in_hex: bool = False,
+    connections: bool = False,
+    program: Sequence[str] = PLAIN,
 ) -> list[str]:
-    """The words that start a central under strace, whose pid is the central's own.
+    """The words that start a program under strace, whose pid is the program's own.
 
     :param output: where the trace goes.
     :param inject: what to do to which calls, as strace's ``-e inject`` has it.
     :param paths: only calls that name one of them are traced, counted and failed.
     :param bytes_in_hex: write down all bytes that are written.
+    :param connections: write a connection with its two addresses, as ``TCP:[...->...]``.
+    :param program: what is started, a central unless told otherwise.
     """
-    words = ["strace", "-D", "-f", "-qq", "-y", "-o", str(output), "-e", "trace=" + ",".join(calls)]
-    words += ["-e", "signal=none"]
+    words = ["strace", "-D", "-f", "-qq", "-yy" if connections else "-y", "-o", str(output)]
+    words += ["-e", "trace=" + ",".join(calls), "-e", "signal=none"]
     words += ["-xx", "-s", "1000000"] if bytes_in_hex else ["-s", "16"]
     for path in paths:
         words += ["-P", str(path)]
     for each in inject:
         words += ["-e", f"inject={each}"]
-    return [*words, *PLAIN]
+    return [*words, *program]
 
 
 def files_of(data_dir: Path, group: str, draw: int = 1) -> list[Path]:
