@@ -107,8 +107,9 @@ data: | docker-image
 		lottery-central:latest lottery sample /data --agencies $$agencies
 	mv data.tmp data
 
-test-compose: $(VENV)/test.stamp ## run days in containers, on a Docker engine
-	bash tests/compose/check.sh $(BIN)/python
+test-compose: $(VENV)/test.stamp ## run days in containers, on the Docker engine that answers
+	@docker info >/dev/null || { echo 'No Docker engine answers.'; exit 1; }
+	CI=true IMAGE_PYTHON=$(or $(VERSION),3.13) $(BIN)/python -m pytest tests/compose
 
 clean: ## remove all that was made here
 	rm -rf $(VENV) .tox build dist *.egg-info .coverage .coverage.* htmlcov _trial_temp* demo

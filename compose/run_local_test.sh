@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a day in containers and ends by itself: down, up, wait for all agencies, stop. The log of
-# all is logs.txt, here. Status 0 if each container ended with status 0.
+# Runs a day in containers and ends by itself: down, up, wait for all agencies, stop. What all
+# have said is in logs.txt, here, in order of time. Status 0 if each container ended with status 0.
 # COMPOSE_FILE, CONFIG_DIR and INPUT_DIR as for compose.sh; WAIT, seconds for the whole day, 600.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,7 +18,7 @@ if ! ids=$(for service in "${clients[@]}"; do compose ps -a -q "$service"; done)
     failed=1
 fi
 compose stop
-compose logs -t --no-color >logs.txt
+compose logs -t --no-color | sort --stable --key=3,3 >logs.txt
 
 printf '\n%-10s %s\n' service status
 for service in server "${clients[@]}"; do

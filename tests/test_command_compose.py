@@ -1,4 +1,4 @@
-"""``lottery compose``: its file as both versions of compose read it, and what it says to bad words."""
+"""``lottery compose``: its file, with nothing that a version of compose refuses; bad words."""
 
 from __future__ import annotations
 

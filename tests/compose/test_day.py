@@ -1,0 +1,254 @@
+"""Whole days in containers: winners, statuses, the order and the grammar of what is logged."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from containers import (
+    CONFIG_INI,
+    CONFIG_YAML,
+    IMAGE,
+    PYTHON,
+    Project,
+    command,
+    rows_of,
+    union,
+    winning,
+)
+from grammar import Line, lines_of
+from pages import ROOT
+
+from lottery.wire.lottery1 import encode
+from lottery.wire.messages import Batch
+
+DATA = os.environ.get("LOTTERY_DATA", "")
+STOP_SECONDS = 5.0
+LARGEST_FRAME = 8192  # bytes
+
+AT_DEBUG = CONFIG_INI.replace("INFO", "DEBUG")
+#: The files of the original programs, as their users have them.
+ORIGINAL_INI = """\
+[DEFAULT]
+SERVER_PORT = 12345
+SERVER_IP = server
+SERVER_LISTEN_BACKLOG = 5
+LOGGING_LEVEL = DEBUG
+"""
+ORIGINAL_YAML = """\
+server:
+  address: "server:12345"
+loop:
+  amount: 5
+  period: "5s"
+log:
+  level: "DEBUG"
+batch:
+  maxAmount: 10
+"""
+
+
+def check_order(lines: list[Line]) -> None:
+    """All bets, then the one draw, then the winners; and nothing has failed."""
+    assert [line for line in lines if line.result == "fail"] == []
+    (draw,) = (line for line in lines if line.action == "sorteo")
+    assert all(line.time < draw.time for line in lines if line.action == "apuesta_recibida")
+    asked = [line for line in lines if line.action == "consulta_ganadores"]
+    assert all(line.time > draw.time for line in asked)
+
+
+def batches(lines: list[Line]) -> dict[int, list[int]]:
+    """What ``apuesta_recibida`` says of each agency: at DEBUG every batch, at INFO the sum."""
+    found: dict[int, list[int]] = {}
+    for line in lines:
+        if line.action == "apuesta_recibida":
+            found.setdefault(int(line.details["agency"]), []).append(int(line.details["cantidad"]))
+    return found
+
+
+def told(lines: list[Line]) -> dict[int, int]:
+    """How many winners each agency says that it has."""
+    return {
+        int(line.details["client_id"]): int(line.details["cant_ganadores"])
+        for line in lines
+        if line.action == "consulta_ganadores" and line.service != "server"
+    }
+
+
+def check_day(project: Project) -> list[Line]:
+    """Everybody has its winners, and every bet is stored once; gives what was said."""
+    lines, days = project.lines(), project.days
+    check_order(lines)
+    assert told(lines) == {agency: winning(rows) for agency, rows in days.items()}
+    assert {agency: sum(each) for agency, each in batches(lines).items()} == {
+        agency: len(rows) for agency, rows in days.items()
+    }
+    return lines
+
+
+def stopped(project: Project) -> None:
+    """Stop what still runs: all with status 0, and soon."""
+    start = time.monotonic()
+    project.compose("stop")
+    seconds = time.monotonic() - start
+    print(f"stopped in {seconds:.1f} s")
+    assert seconds < STOP_SECONDS
+    for service in ("server", *project.clients):
+        assert project.state(service)["ExitCode"] == 0
+
+
+@pytest.mark.skipif(not DATA, reason="LOTTERY_DATA names no folder with the real day")
+def test_the_real_day(tmp_path: Path) -> None:
+    """``make docker-compose-up`` on an empty engine, with the file that is checked in."""
+    file = (ROOT / "docker-compose-dev.yaml").read_text(encoding="utf-8")
+    with Project(tmp_path, 5, Path(DATA).absolute(), compose=file) as project:
+        project.make("docker-compose-up")
+        project.wait_for_all()
+        assert told(check_day(project)) == {1: 2, 2: 3, 3: 3, 4: 2, 5: 0}
+        state = project.state("server")
+        assert (state["Status"], state["Health"]["Status"]) == ("running", "healthy")
+        assert project.bets(1) == union(project.days)
+        assert project.in_server("lottery", "audit", "/var/lib/lottery").endswith(
+            "nothing differs\n"
+        )
+        stopped(project)
+        project.make("docker-compose-down")
+
+
+@pytest.mark.parametrize("agencies", [1, 2, 12])
+def test_other_numbers_of_agencies(tmp_path: Path, day_of_twelve: Path, agencies: int) -> None:
+    """The central waits for as many, and goes on to the next draw."""
+    with Project(tmp_path, agencies, day_of_twelve) as project:
+        project.up()
+        project.wait_for_all()
+        check_day(project)
+        stopped(project)
+
+
+@pytest.mark.parametrize("size", [7, 140, 1000])
+def test_every_batch_at_debug(tmp_path: Path, day: Path, size: int) -> None:
+    """A batch has as many bets as config.yaml says, unless it is the last or 8 kB come first.
+
+    The same image runs with other settings: after one draw, the central ends by itself.
+    """
+    ini = f"{AT_DEBUG}LOTTERY_DRAWS = 1\n"
+    yaml = re.sub("maxAmount: .*", f"maxAmount: {size}", CONFIG_YAML)
+    with Project(tmp_path, 5, day, ini=ini, yaml=yaml) as project:
+        project.up()
+        project.wait_for_all()
+        assert project.wait("server") == 0
+        lines = check_day(project)
+        for agency, sizes in batches(lines).items():
+            assert sizes == expected(rows_of(day / f"agency-{agency}.csv"), size)
+        assert [line for line in lines if line.action == "probe"] != []
+
+
+def expected(rows: list[str], most: int) -> list[int]:
+    """The sizes of the batches that these rows make."""
+    lengths = [len(f"{row}\n".encode()) for row in rows]
+    header = len(encode(Batch(0, 1, b"x"))) - 1
+    sizes, first = [], 0
+    while first < len(rows):
+        count, length = 0, header
+        for each in lengths[first : first + most]:
+            if length + each > LARGEST_FRAME:
+                break
+            count, length = count + 1, length + each
+        sizes.append(count)
+        first += count
+    return sizes
+
+
+def test_settings_of_the_original(tmp_path: Path, day: Path) -> None:
+    """Its files as they are; keys that mean nothing here are named once."""
+    with Project(tmp_path, 5, day, ini=ORIGINAL_INI, yaml=ORIGINAL_YAML) as project:
+        project.up()
+        project.wait_for_all()
+        lines = check_day(project)
+        ignored = [
+            (line.service, line.details["key"]) for line in lines if "ignored" in line.action
+        ]
+        loops = [
+            (client, f"loop.{key}") for client in project.clients for key in ("amount", "period")
+        ]
+        assert sorted(ignored) == sorted([*loops, ("server", "server_ip")])
+        assert {max(sizes) for sizes in batches(lines).values()} == {10}
+        (config,) = (each for each in lines if (each.service, each.action) == ("server", "config"))
+        assert config.details == {
+            "port": "12345",
+            "listen_backlog": "5",
+            "logging_level": "DEBUG",
+        }
+        stopped(project)
+
+
+def other_naming(day: Path) -> str:
+    """A compose file of ours with the names of the other exercise, and no file of settings."""
+    client = """
+  client{agency}:
+    image: {image}
+    command: ["lottery", "agency"]
+    depends_on: [server]
+    environment:
+      AGENCY_ID: "{agency}"
+      INPUT_FILE: /input.csv
+      OUTPUT_FILE: /winners/output.csv
+      BATCH_SIZE: "50"
+      SERVER_HOST: server
+      SERVER_PORT: "5678"
+    volumes: ["{day}/agency-{agency}.csv:/input.csv:ro"]
+"""
+    server = f"""
+services:
+  server:
+    image: {IMAGE}
+    environment:
+      SERVER_HOST: 0.0.0.0
+      SERVER_PORT: "5678"
+      AGENCY_QUORUM_MIN: "2"
+      LOGGING_LEVEL: DEBUG
+"""
+    return server + "".join(client.format(agency=agency, image=IMAGE, day=day) for agency in (1, 2))
+
+
+def test_the_other_naming(tmp_path: Path, day: Path) -> None:
+    """Everything from the environment; agencies that start before the central wait for it."""
+    with Project(tmp_path, 2, day, compose=other_naming(day)) as project:
+        project.up()
+        project.wait_for_all()
+        lines = project.lines()
+        check_order(lines)
+        assert {max(sizes) for sizes in batches(lines).values()} == {50}
+        assert told(lines) == {agency: winning(rows) for agency, rows in project.days.items()}
+        assert {line.details["output"] for line in lines if "output" in line.details} == {
+            "/winners/output.csv"
+        }
+
+
+def test_a_central_alone(tmp_path: Path, day: Path) -> None:
+    """No agency but the usual number of places; it is healthy, and stops."""
+    with Project(tmp_path, 0, day) as project:
+        project.up()
+        project.wait_until_healthy("server")
+        (draw,) = (line for line in project.lines() if line.action == "draw_open")
+        assert draw.details["agencies"] == "5"
+        stopped(project)
+
+
+def test_run_local_test(tmp_path: Path, day: Path) -> None:
+    """It ends by itself, with logs.txt and a table of the statuses."""
+    with Project(tmp_path, 5, day) as project:
+        script = ROOT / "compose" / "run_local_test.sh"
+        said = command(script, cwd=tmp_path, env={**project.environment, "PYTHON": PYTHON})
+        table = said[said.index("service") :].split("\n\n")[0].splitlines()
+        assert [line.split() for line in table] == [
+            ["service", "status"],
+            *([service, "0"] for service in ("server", *project.clients)),
+        ]
+        log = (tmp_path / "logs.txt").read_text(encoding="utf-8")
+        assert lines_of(log) == project.lines()
+        assert log.count("consulta_ganadores") == 10
+        assert log.index("action: sorteo") < log.index("action: consulta_ganadores")

@@ -1,0 +1,88 @@
+"""Containers that are stopped, killed and restarted in the middle of an upload.
+
+An agency whose file is a pipe is in the middle of its upload for as long as we hold the
+other end of the pipe and have not written all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import pytest
+from containers import CONFIG_INI, Project, command, rows_of, union, winning
+from test_day import STOP_SECONDS, told
+
+AT_DEBUG: Final = CONFIG_INI.replace("INFO", "DEBUG")
+#: Bets that are sent before something happens; whole batches of 100.
+BEFORE: Final = 200
+
+
+@contextmanager
+def in_the_middle(
+    tmp_path: Path, day: Path, agencies: list[int], ini: str
+) -> Iterator[tuple[Project, dict[int, IO[str]]]]:
+    """A day in which these agencies have sent so many bets and wait for more of their file."""
+    pipes = tmp_path / "pipes"
+    pipes.mkdir()
+    for file in day.iterdir():
+        agency = int(file.stem.removeprefix("agency-"))
+        if agency in agencies:
+            os.mkfifo(pipes / file.name)
+        else:
+            (pipes / file.name).write_bytes(file.read_bytes())
+    with Project(tmp_path, 5, pipes, ini=ini) as project, ExitStack() as ends:
+        project.up()
+        writing = {}
+        for agency in agencies:
+            path = pipes / f"agency-{agency}.csv"
+            writing[agency] = ends.enter_context(path.open("w", encoding="utf-8"))
+            rows = rows_of(day / path.name)[:BEFORE]
+            writing[agency].write("".join(f"{row}\n" for row in rows))
+            writing[agency].flush()
+        project.wait_until_stored(dict.fromkeys(agencies, BEFORE))
+        yield project, writing
+
+
+@pytest.mark.parametrize(
+    ("how", "status"), [(("stop",), 0), (("kill", "-s", "KILL"), 137)], ids=["stop", "kill"]
+)
+def test_an_agency_ends(tmp_path: Path, day: Path, how: tuple[str, ...], status: int) -> None:
+    """It is left out, with what it had sent in the ledger; the others have their winners."""
+    ini = f"{AT_DEBUG}LOTTERY_REJOIN = 2\nLOTTERY_DRAWS = 1\n"
+    with in_the_middle(tmp_path, day, [3], ini) as (project, _):
+        start = time.monotonic()
+        command("docker", *how, project.container("client3"))
+        seconds = time.monotonic() - start
+        print(f"ended in {seconds:.1f} s")
+        assert seconds < STOP_SECONDS
+        assert project.state("client3")["ExitCode"] == status
+        for client in ("client1", "client2", "client4", "client5"):
+            assert project.wait(client) == 0
+        assert project.wait("server") == 0
+        lines = project.lines()
+        days = {n: rows_of(day / f"agency-{n}.csv") for n in (1, 2, 4, 5)}
+        assert told(lines) == {agency: winning(rows) for agency, rows in days.items()}
+        (draw,) = (line for line in lines if line.action == "sorteo")
+        assert (draw.result, draw.details["left_out"]) == ("success", "1")
+
+
+def test_the_central_is_restarted(tmp_path: Path, day: Path) -> None:
+    """Agencies in the middle of their files and others that have ended: no bet lost, none twice."""
+    middle = [2, 5]
+    with in_the_middle(tmp_path, day, middle, AT_DEBUG) as (project, writing):
+        command("docker", "restart", project.container("server"))
+        for agency, pipe in writing.items():
+            rows = rows_of(day / f"agency-{agency}.csv")[BEFORE:]
+            pipe.write("".join(f"{row}\n" for row in rows))
+            pipe.close()
+        project.wait_for_all()
+        days = {n: rows_of(day / f"agency-{n}.csv") for n in range(1, 6)}
+        assert told(project.lines()) == {agency: winning(rows) for agency, rows in days.items()}
+        assert project.bets(1) == union(days)
+        record = project.in_server("lottery", "results", "/var/lib/lottery", "--draw", "1")
+        assert record.count("succeeded") == 5
