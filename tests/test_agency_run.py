@@ -103,6 +103,24 @@ class TestDone:
         rig.running.cancel()
         assert rig.status() == DONE
 
+    def test_window_of_one(self, start: Start) -> None:
+        """One message at a time: the END, too, waits until the last batch is acknowledged."""
+        rig = start(ROW * 2, batch_size=1, window=1)
+        connection = rig.welcomed()
+        assert connection.said() == batch_frame(0, ROW)
+        connection.say(ack(1))
+        rig.read()
+        assert connection.said() == batch_frame(1, ROW)
+        connection.say(refused(STORAGE, 1))
+        rig.reactor.advance(0.1)
+        rig.read()
+        assert connection.said() == batch_frame(1, ROW)
+        connection.say(ack(2))
+        rig.read()
+        assert connection.said() == frame("12", "0000000000000002", NONCE)
+        rig.running.cancel()
+        assert rig.status() == DONE
+
     def test_transport_is_full(self, start: Start) -> None:
         """No batch is cut while the transport asks for a pause."""
         rig = start(ROW * 5, batch_size=1, window=100)

@@ -246,6 +246,23 @@ def test_a_trace_is_read(tmp_path: Path) -> None:
     assert most_calls(path) == dict.fromkeys(("openat", "write", "fsync", "rename", "fdatasync"), 1)
 
 
+TRACE_OF_A_CONNECTION = r"""10 sendto(4<TCP:[127.1:5->127.1:6]>, "\x61\x5d", 2, 0, NULL, 0) = 2
+10 sendmsg(4<TCPv6:[[::1]:5->[::1]:6]>, {msg_iov=[{iov_base="\x61", iov_len=1}]}, 0) = 1
+10 writev(4<TCP:[17]>, [{iov_base="\x61", iov_len=1}, {iov_base="\x62\x63", iov_len=2}], 2) = 1
+"""
+
+
+def test_a_trace_of_a_connection_is_read(tmp_path: Path) -> None:
+    """Both addresses, and the bytes of a send, also those that come from several places."""
+    path = tmp_path / "trace"
+    path.write_text(TRACE_OF_A_CONNECTION)
+    assert [(call.name, call.path, call.data, call.result) for call in read_trace(path)] == [
+        ("sendto", "TCP:[127.1:5->127.1:6]", b"a]", 2),
+        ("sendmsg", "TCPv6:[[::1]:5->[::1]:6]", b"a", 1),
+        ("writev", "TCP:[17]", b"abc", 1),
+    ]
+
+
 def test_a_traced_program_keeps_its_pid(tmp_path: Path) -> None:
     """The process that was started is the traced one, and a kill that is injected is its end."""
     needs_strace()

@@ -50,7 +50,7 @@ _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
 _RESULT = re.compile(r"\) += (-?\d+)(?:<[^>]*>)?(?: (E\w+))?.*$")
 # A connection is written with an arrow: TCP:[127.0.0.1:40000->127.0.0.1:12345].
-_FD_PATH = re.compile(r"^(\d+)<(TCP\w*:\[[^\]]*\]+|(?:\\x[0-9a-f]{2}|[^>\\])*)>")
+_FD_PATH = re.compile(r"^(\d+)<(TCP\w*:\[(?:->|[^>])*\]|(?:\\x[0-9a-f]{2}|[^>\\])*)>")
 _BYTES = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 

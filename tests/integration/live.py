@@ -24,6 +24,9 @@ from classic_agency import Peer
 #: For any one thing to happen; only a failing test ever waits so long.
 PATIENCE_SECONDS: Final = 30.0
 
+#: How an agency is started.
+AGENCY: Final = (sys.executable, "-m", "lottery", "agency")
+
 #: What would change the settings of a program that is started by a test.
 _SETTINGS = re.compile(
     "(LOTTERY|SERVER|AGENC|CLI|LOGGING)_|AGENCIES|(INPUT|OUTPUT)_FILE|BATCH_SIZE"
@@ -367,11 +370,11 @@ class LiveAgency(LiveProcess):
         file: object,
         *options: object,
         stdin: int | IO[bytes] = subprocess.DEVNULL,
+        program: Sequence[str] = AGENCY,
     ) -> None:
         self.output = directory / f"winners-{agency}.csv"
-        server = ("--server", f"127.0.0.1:{port}")
-        command = (sys.executable, "-m", "lottery", "agency", file, "--id", agency, *server)
-        super().__init__([*command, *options], directory, stdin=stdin)
+        words = (file, "--id", agency, "--server", f"127.0.0.1:{port}")
+        super().__init__([*program, *words, *options], directory, stdin=stdin)
 
     def winners(self) -> list[str]:
         """The winning rows."""
