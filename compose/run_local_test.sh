@@ -10,7 +10,7 @@ compose() { "$here/compose.sh" "$@"; }
 make --no-print-directory --directory "$root" docker-compose-down
 make --no-print-directory --directory "$root" docker-compose-up
 
-read -ra clients <<<"$(compose config --services | grep '^client' | xargs)"
+read -ra clients <<<"$(compose config --services | grep '^client' | sort -V | xargs)"
 failed=0
 if ! ids=$(for service in "${clients[@]}"; do compose ps -a -q "$service"; done) \
     || ! xargs -r timeout "${WAIT:-600}" docker wait <<<"$ids" >/dev/null; then
@@ -18,7 +18,8 @@ if ! ids=$(for service in "${clients[@]}"; do compose ps -a -q "$service"; done)
     failed=1
 fi
 compose stop
-compose logs -t --no-color | sort --stable --key=3,3 >logs.txt
+# Some versions of compose clear the line of a terminal before each, also in a file.
+compose logs -t --no-color | sed 's/\x1b\[2K//' | sort --stable --key=3,3 >logs.txt
 
 printf '\n%-10s %s\n' service status
 for service in server "${clients[@]}"; do

@@ -8,8 +8,9 @@ from typing import Final
 
 from attrs import frozen
 
-#: What compose puts before a line: ``client1_1  | `` (version 1) or ``client1-1  | ``, and a time.
-_PREFIX: Final = re.compile(r"([a-z]+[0-9]*)[-_][0-9]+ +\| (\S+Z) (.*)")
+#: What compose puts before a line: ``client1_1  | `` (version 1) or ``client1-1  | ``, and a time;
+#: version 2.26 clears the line of a terminal that is none.
+_PREFIX: Final = re.compile(r"(?:\x1b\[2K)?([a-z]+[0-9]*)[-_][0-9]+ +\| (\S+Z) (.*)")
 _HEAD: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} "
     r"(?:DEBUG   |INFO    |WARNING |ERROR   |CRITICAL) (.*)"
