@@ -5,6 +5,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(dirname "$here")
+# Paths are relative to here, also for make, which runs elsewhere.
+for name in COMPOSE_FILE CONFIG_DIR INPUT_DIR; do
+    [ -z "${!name:-}" ] || export "$name=$(realpath -m -- "${!name}")"
+done
 compose() { "$here/compose.sh" "$@"; }
 
 make --no-print-directory --directory "$root" docker-compose-down

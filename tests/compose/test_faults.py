@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
 import pytest
-from containers import CONFIG_INI, Project, command, rows_of, union, winning
+from containers import CONFIG_INI, IMAGE, Project, command, rows_of, union, winning
 from test_day import STOP_SECONDS, told
 
 AT_DEBUG: Final = CONFIG_INI.replace("INFO", "DEBUG")
@@ -71,11 +71,25 @@ def test_an_agency_ends(tmp_path: Path, day: Path, how: tuple[str, ...], status:
         assert (draw.result, draw.details["left_out"]) == ("success", "1")
 
 
-def test_the_central_is_restarted(tmp_path: Path, day: Path) -> None:
+def restart(project: Project) -> None:
+    """Restart the central as its operator does."""
+    command("docker", "restart", project.container("server"))
+
+
+def kill(project: Project) -> None:
+    """Kill the central behind the engine's back, as the kernel does when memory is short.
+
+    After ``docker kill`` the engine would not start it again.
+    """
+    words = ("--rm", "--privileged", "--pid=host", "--user", "0", IMAGE, "kill", "-KILL")
+    command("docker", "run", *words, str(project.state("server")["Pid"]))
+
+
+@pytest.mark.parametrize("end", [restart, kill])
+def test_the_central_comes_back(tmp_path: Path, day: Path, end: Callable[[Project], None]) -> None:
     """Agencies in the middle of their files and others that have ended: no bet lost, none twice."""
-    middle = [2, 5]
-    with in_the_middle(tmp_path, day, middle, AT_DEBUG) as (project, writing):
-        command("docker", "restart", project.container("server"))
+    with in_the_middle(tmp_path, day, [2, 5], AT_DEBUG) as (project, writing):
+        end(project)
         for agency, pipe in writing.items():
             rows = rows_of(day / f"agency-{agency}.csv")[BEFORE:]
             pipe.write("".join(f"{row}\n" for row in rows))
