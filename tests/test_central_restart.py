@@ -207,6 +207,24 @@ def test_an_open_draw_that_nobody_has_come_to(tmp_path: Path, end: Callable[[Hou
             end(house)
 
 
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_another_number_of_places(tmp_path: Path, end: Callable[[House], None]) -> None:
+    """It holds at once for a draw that nobody has come to; one with bets keeps its own."""
+    with House(tmp_path, agencies=5) as house:
+        end(house)
+    with House(tmp_path, agencies=2) as house:
+        (line,) = house.log.of("draw_resumed")
+        assert line["agencies"] == "2"
+        assert len(house.draw.places) == 2
+        begins(house, 5, WON)
+        end(house)
+    with House(tmp_path, agencies=1) as house:
+        assert len(house.draw.places) == 2
+        (line,) = house.log.of("places_kept")
+        assert (line["level"], line["agencies"], line["wanted"]) == ("WARNING", "2", "1")
+        end(house)
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_stored_without_a_word(tmp_path: Path, ended: bool) -> None:
     """Whole records that were never acknowledged count, and are not stored twice; an END, too."""

@@ -117,7 +117,17 @@ def test_draw_that_was_not_opened_to_the_end(data: DataDirectory) -> None:
     draw = DrawDirectory(1, path)
     assert recover(data, 7) == [UnfinishedDraw(draw, DrawRecord(1, "open", 7), {}, [])]
     assert tree(path) == {"draw.json": encode(DrawRecord(1, "open", 7))}
-    assert recover(data, 9) == [UnfinishedDraw(draw, DrawRecord(1, "open", 7), {}, [])]
+    assert recover(data, 7) == [UnfinishedDraw(draw, DrawRecord(1, "open", 7), {}, [])]
+
+
+def test_another_number_of_places(data: DataDirectory) -> None:
+    """The last draw has as many as are wanted, if nobody has come to it; no other changes."""
+    first, second = data.new_draw(5), data.new_draw(5)
+    found = [(each.directory, each.record.places) for each in recover(data, 2)]
+    assert found == [(first, 5), (second, 2)]
+    assert (first.read().places, second.read().places) == (5, 2)
+    publish(DrawRecord(2, "void", 5), second.record)
+    assert [each.record.places for each in recover(data, 3)] == [5]
 
 
 @pytest.mark.parametrize("name", ["segment-0001.log", "bets.csv", "winners.csv"])

@@ -188,7 +188,12 @@ class Central(Service):
     def _restore(self, unfinished: UnfinishedDraw) -> Draw:
         """Open a draw again that an earlier process has left open."""
         self._note_resumed(unfinished)
-        draw = self._draw(unfinished.directory, unfinished.record.places)
+        places = unfinished.record.places
+        if places != self._settings.agencies:
+            details = {"draw": unfinished.record.draw, "agencies": places}
+            wanted = self._settings.agencies
+            self._log("places_kept", "success", LogLevel.warn, **details, wanted=wanted)
+        draw = self._draw(unfinished.directory, places)
         draw.restore(unfinished.standings)
         return draw
 
@@ -208,7 +213,8 @@ class Central(Service):
         for tail in unfinished.torn:
             self._log("torn_tail", "success", LogLevel.warn, **asdict(tail))
         record = unfinished.record
-        self._log("draw_resumed", "success", draw=record.draw, state=record.state)
+        details = {"draw": record.draw, "state": record.state, "agencies": record.places}
+        self._log("draw_resumed", "success", **details)
 
     async def _hold_draws(self) -> None:
         while (draw := self._rounds.open) is not None:

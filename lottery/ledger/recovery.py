@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from lottery.errors import DamagedLedger
 from lottery.ledger.bets_csv import Ledger
@@ -53,9 +53,10 @@ def recover(data: DataDirectory, places: int) -> list[UnfinishedDraw]:
     are closed, what is seen of its record is made sure to be on disk, and temporary files are
     removed. A draw without a record and without anything else was not opened to the end: it
     gets its open record. A segment whose number is missing below the highest one is made,
-    empty and closed: its writer was killed before it could.
+    empty and closed: its writer was killed before it could. The last draw, if it is open and
+    has no bets, has the places that are wanted now.
 
-    :param places: of a draw that gets its record now.
+    :param places: how many are wanted now.
     :returns: the draws, in order.
     :raises DamagedLedger: for damage; nothing is touched then.
     :raises OSError: if something cannot be read or written; another start may go on then.
@@ -64,7 +65,10 @@ def recover(data: DataDirectory, places: int) -> list[UnfinishedDraw]:
     found = [each for each in map(_examine, draws) if each is not None]
     for directory in draws:
         _tidy(directory)
-    return [_go_on(data, each, places) for each in found]
+    unfinished = [_go_on(data, each, places) for each in found]
+    if unfinished and unfinished[-1].directory == draws[-1]:
+        unfinished[-1] = _with_places(data, unfinished[-1], places)
+    return unfinished
 
 
 def unreceived(data: DataDirectory) -> dict[int, int]:
@@ -119,6 +123,15 @@ def _go_on(data: DataDirectory, found: _Found, places: int) -> UnfinishedDraw:
         record = directory.read()
     standings = ledger.standings() if ledger and record.state == "open" else {}
     return UnfinishedDraw(directory, record, standings, torn)
+
+
+def _with_places(data: DataDirectory, draw: UnfinishedDraw, places: int) -> UnfinishedDraw:
+    """Have so many places in a draw that nobody has come to; in any other they stay."""
+    record = draw.record
+    if record.state != "open" or draw.standings or record.places == places:
+        return draw
+    data.publish_open(draw.directory, places)
+    return evolve(draw, record=draw.directory.read())
 
 
 def _tidy(directory: DrawDirectory) -> None:
