@@ -3,15 +3,15 @@
 # Its stamp is no older than what it was installed from, so a second run starts at once.
 PYTHON ?= python3
 VERSION := $(filter 3.%,$(PYTHON))
-INTERPRETER := $(if $(VERSION),$(shell command -v python$(VERSION) || echo python3),$(PYTHON))
+INTERPRETER := $(VERSION:%=python)$(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
 
 # compose/compose.sh takes these from the environment.
 export COMPOSE_FILE ?= docker-compose-dev.yaml
-INPUT_DIR ?= $(or $(DATA),data)
-export INPUT_DIR
+GIVEN := $(or $(DATA),$(INPUT_DIR))
+export INPUT_DIR := $(or $(GIVEN),data)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -26,7 +26,8 @@ help: ## show this list
 # hold a path with blanks, nor does it follow when the folder is moved.
 $(VENV)/python.stamp:
 	@$(INTERPRETER) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo 'Python 3.11 or newer with its venv is needed; on Debian, install python3-venv.'; \
+		echo '$(INTERPRETER) is not Python 3.11 or newer with its venv;' \
+			'on Debian, install python3-venv.'; \
 		exit 2; }
 	rm -rf $(VENV)
 	$(INTERPRETER) -m venv $(VENV)
@@ -89,11 +90,11 @@ docker-image: ## build the image for containers, on Python 3.13 or PYTHON=3.N
 	docker build --file compose/Dockerfile $(VERSION:%=--build-arg PYTHON=%) \
 		--tag lottery-central:latest .
 
-docker-compose-up: docker-image $(if $(filter data,$(INPUT_DIR)),data) ## start the containers of COMPOSE_FILE (DATA=DIR as above)
-	compose/compose.sh up -d
+docker-compose-up: docker-image $(if $(GIVEN),,data) ## start the containers of COMPOSE_FILE (DATA=DIR as above)
+	compose/compose.sh up -d --remove-orphans
 
 docker-compose-down: ## stop and remove them; what they have stored stays in their volumes
-	compose/compose.sh down
+	compose/compose.sh down --remove-orphans
 
 docker-compose-logs: ## follow what they say
 	compose/compose.sh logs -f
@@ -108,7 +109,8 @@ data: | docker-image
 	mv data.tmp data
 
 test-compose: $(VENV)/test.stamp ## run days in containers, on the Docker engine that answers
-	@docker info >/dev/null || { echo 'No Docker engine answers.'; exit 1; }
+	@docker info >/dev/null && compose/compose.sh version || { \
+		echo 'This needs a Docker engine that answers, and compose.'; exit 1; }
 	CI=true IMAGE_PYTHON=$(or $(VERSION),3.13) $(BIN)/python -m pytest tests/compose
 
 clean: ## remove all that was made here

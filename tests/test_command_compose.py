@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from pages import ROOT
+from twisted.python.usage import UsageError
 
 from lottery.command.compose import MOST_AGENCIES, Options, run
 from lottery.errors import SettingsError
@@ -70,9 +71,14 @@ def test_services(tmp_path: Path, agencies: int) -> None:
             "read_only": True,
         }
         assert mounts["/etc/lottery/config.yaml"]["read_only"] is True
+        assert mounts["/winners"] == {
+            "type": "volume",
+            "source": f"winners{number}",
+            "target": "/winners",
+        }
         assert service["depends_on"] == {"server": {"condition": "service_healthy"}}
     assert list(file["networks"]) == ["testing_net"]
-    assert list(file["volumes"]) == (["ledger", "winners"] if agencies else ["ledger"])
+    assert list(file["volumes"]) == ["ledger", *(f"winners{n}" for n in range(1, agencies + 1))]
 
 
 def test_every_service_is_shut_in(tmp_path: Path) -> None:
@@ -114,6 +120,14 @@ def test_no_number_of_agencies(tmp_path: Path, number: str) -> None:
     """A sentence that names it, and no file."""
     with pytest.raises(SettingsError, match=re.escape(f"is {number!r}, it must be a whole number")):
         compose(tmp_path / "file", number)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_other_way_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number is no file because it is negative."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="option -5 not recognized"):
+        compose("-5", "3")
     assert list(tmp_path.iterdir()) == []
 
 

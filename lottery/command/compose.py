@@ -27,16 +27,11 @@ _HEAD: Final = """\
 """
 
 _AGENCY: Final = """
-x-mounts:
-  - &config
-    type: bind
-    source: ${CONFIG_DIR:-./compose}/config.yaml
-    target: /etc/lottery/config.yaml
-    read_only: true
-  - &winners
-    type: volume
-    source: winners
-    target: /winners
+x-config: &config
+  type: bind
+  source: ${CONFIG_DIR:-./compose}/config.yaml
+  target: /etc/lottery/config.yaml
+  read_only: true
 
 x-agency: &agency
   image: lottery-central:latest
@@ -57,7 +52,7 @@ services:
     image: lottery-central:latest
     command: ["lottery", "serve", "--config", "/etc/lottery/config.ini"]
     environment:
-      # Open to all who are on testing_net; no port of the host leads there.
+      # Open to testing_net and to who is on this host; no port of the host leads there.
       SERVER_HOST: 0.0.0.0
 {places}    networks: [testing_net]
     volumes:
@@ -90,11 +85,13 @@ _CLIENT: Final = """
       OUTPUT_FILE: /winners/winners-{agency}.csv
     volumes:
       - *config
-      - *winners
       - type: bind
         source: ${{INPUT_DIR:-./data}}/agency-{agency}.csv
         target: /data/agency-{agency}.csv
         read_only: true
+      - type: volume
+        source: winners{agency}
+        target: /winners
 """
 
 _TAIL: Final = """
@@ -120,11 +117,10 @@ class Options(AnyOrderOptions):
     )
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse the words; a negative number is a wrong number, not an unknown option."""
+        """Parse the words; a negative number behind FILE is a wrong number, and no option."""
         words = list(sys.argv[1:] if options is None else options)
-        negative = next((at for at, word in enumerate(words) if re.match("-[0-9]", word)), None)
-        if negative is not None:
-            words.insert(negative, "--")
+        if len(words) == 2 and re.match("-[0-9]", words[1]):
+            words.insert(0, "--")
         super().parseOptions(words)
 
     def parseArgs(self, *words: str) -> None:
@@ -166,8 +162,8 @@ def _parts(agencies: int) -> Iterator[str]:
     for agency in range(1, agencies + 1):
         yield _CLIENT.format(agency=agency)
     yield _TAIL
-    if agencies:
-        yield "  winners:\n"
+    for agency in range(1, agencies + 1):
+        yield f"  winners{agency}:\n"
 
 
 def _described(agencies: int) -> str:

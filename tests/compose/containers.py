@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import select
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,11 +66,40 @@ def winning(rows: Sequence[str]) -> int:
     return sum(int(row.rpartition(",")[2]) == WINNING for row in rows)
 
 
+class Pipe:
+    """The end of a pipe that an agency reads its file from, and whose other end is ours.
+
+    An agency is in the middle of its upload for as long as we have not closed it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        # Opened for both, or it would wait for the agency to open it.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+        self._room = select.poll()
+        self._room.register(self._descriptor, select.POLLOUT)
+
+    def write(self, rows: Sequence[str]) -> None:
+        """Send rows, as fast as the agency reads."""
+        rest = "".join(f"{row}\n" for row in rows).encode()
+        while rest:
+            assert self._room.poll(PATIENCE_SECONDS * 1000), "nobody reads from the pipe"
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def close(self) -> None:
+        """End the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
 class Project:
     """A compose project of its own; its containers and volumes are gone when its block is left.
 
     :ivar agencies: how many there are.
     :ivar day: the folder with their files.
+    :ivar settings: the folder with the files of settings.
+    :ivar file: the compose file.
     """
 
     def __init__(
@@ -85,11 +115,11 @@ class Project:
         """:param compose: the compose file, instead of the one that the generator makes."""
         self.agencies = agencies
         self.day = day
-        settings = directory / "settings"
-        settings.mkdir()
-        (settings / "config.ini").write_text(ini, encoding="utf-8")
-        (settings / "config.yaml").write_text(yaml, encoding="utf-8")
-        file = directory / "compose.yaml"
+        self.settings = directory / "settings"
+        self.settings.mkdir()
+        (self.settings / "config.ini").write_text(ini, encoding="utf-8")
+        (self.settings / "config.yaml").write_text(yaml, encoding="utf-8")
+        self.file = file = directory / "compose.yaml"
         if compose is None:
             command(ROOT / "compose" / "generar-compose.sh", file, str(agencies))
         else:
@@ -97,7 +127,7 @@ class Project:
         self.environment = {
             "COMPOSE_PROJECT_NAME": f"lottery-test-{secrets.token_hex(4)}",
             "COMPOSE_FILE": str(file),
-            "CONFIG_DIR": str(settings),
+            "CONFIG_DIR": str(self.settings),
             "INPUT_DIR": str(day),
         }
         self._ids: dict[str, str] = {}
@@ -146,6 +176,10 @@ class Project:
             (self._ids[service],) = self.compose("ps", "-a", "-q", service).split()
         return self._ids[service]
 
+    def forget(self) -> None:
+        """Ask again for all containers: some may have been made anew."""
+        self._ids.clear()
+
     def state(self, service: str) -> Any:
         """What the engine says of a container's state."""
         return json.loads(
@@ -191,7 +225,7 @@ class Project:
         raise AssertionError(f"stored are {stored}, not {bets}")
 
     def wait_until_healthy(self, service: str) -> None:
-        """Wait until the engine has found a service healthy, be it long ago."""
+        """Wait until the engine finds a service healthy that was started a moment ago."""
         words = ("events", "--since", "0", "--format", "{{.Action}}")
         container = f"container={self.container(service)}"
         for event in self._follow(*words, "-f", container, "-f", "event=health_status"):

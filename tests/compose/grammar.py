@@ -10,7 +10,7 @@ from attrs import frozen
 
 #: What compose puts before a line: ``client1_1  | `` (version 1) or ``client1-1  | ``, and a time;
 #: version 2.26 clears the line of a terminal that is none.
-_PREFIX: Final = re.compile(r"(?:\x1b\[2K)?([a-z]+[0-9]*)[-_][0-9]+ +\| (\S+Z) (.*)")
+_PREFIX: Final = re.compile(r"(?:\x1b\[2K)?([a-z]+[0-9]*)[-_][0-9]+ +\| (\S+\.[0-9]{9}Z) (.*)")
 _HEAD: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} "
     r"(?:DEBUG   |INFO    |WARNING |ERROR   |CRITICAL) (.*)"
@@ -52,13 +52,7 @@ def _lines(log: Iterable[str]) -> Iterator[Line]:
         if head is None:
             raise ValueError(f"no time and level: {text!r}")
         if "action:" in head[1]:
-            yield _line(prefix[1], _full(prefix[2]), head[1])
-
-
-def _full(time: str) -> str:
-    """A time with all nine digits: the engine leaves zeros at the end out."""
-    seconds, _, rest = time.removesuffix("Z").partition(".")
-    return f"{seconds}.{rest:0<9}Z"
+            yield _line(prefix[1], prefix[2], head[1])
 
 
 def _line(service: str, time: str, message: str) -> Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -100,22 +101,35 @@ def stopped(project: Project) -> None:
         assert project.state(service)["ExitCode"] == 0
 
 
-@pytest.mark.skipif(not DATA, reason="LOTTERY_DATA names no folder with the real day")
-def test_the_real_day(tmp_path: Path) -> None:
-    """``make docker-compose-up`` on an empty engine, with the file that is checked in."""
+def run_by_make(directory: Path, day: Path) -> dict[int, int]:
+    """A day by the targets of make, with the file that is checked in; gives what was told."""
     file = (ROOT / "docker-compose-dev.yaml").read_text(encoding="utf-8")
-    with Project(tmp_path, 5, Path(DATA).absolute(), compose=file) as project:
+    with Project(directory, 5, day, compose=file) as project:
         project.make("docker-compose-up")
         project.wait_for_all()
-        assert told(check_day(project)) == {1: 2, 2: 3, 3: 3, 4: 2, 5: 0}
+        lines = check_day(project)
         state = project.state("server")
         assert (state["Status"], state["Health"]["Status"]) == ("running", "healthy")
+        assert [line for line in lines if line.action == "probe"] == []
         assert project.bets(1) == union(project.days)
-        assert project.in_server("lottery", "audit", "/var/lib/lottery").endswith(
-            "nothing differs\n"
-        )
+        audit = project.in_server("lottery", "audit", "/var/lib/lottery")
+        assert audit.endswith("nothing differs\n")
         stopped(project)
+        assert project.make("docker-compose-logs").count("action: sorteo") == 1
         project.make("docker-compose-down")
+        assert project.compose("ps", "-a", "-q") == ""
+        return told(lines)
+
+
+def test_the_targets_of_make(tmp_path: Path, day: Path) -> None:
+    """Image, up, logs and down."""
+    assert sum(run_by_make(tmp_path, day).values()) > 0
+
+
+@pytest.mark.skipif(not DATA, reason="LOTTERY_DATA names no folder with the real day")
+def test_the_real_day(tmp_path: Path) -> None:
+    """78,697 bets have 2, 3, 3, 2 and 0 winners."""
+    assert run_by_make(tmp_path, Path(DATA).absolute()) == {1: 2, 2: 3, 3: 3, 4: 2, 5: 0}
 
 
 @pytest.mark.parametrize("agencies", [1, 2, 12])
@@ -228,27 +242,76 @@ def test_the_other_naming(tmp_path: Path, day: Path) -> None:
         }
 
 
-def test_a_central_alone(tmp_path: Path, day: Path) -> None:
-    """No agency but the usual number of places; it is healthy, and stops."""
+def test_other_settings_in_the_same_project(tmp_path: Path, day: Path) -> None:
+    """A central alone has the usual places; restarted, it has the settings that are there now."""
     with Project(tmp_path, 0, day) as project:
         project.up()
         project.wait_until_healthy("server")
         (draw,) = (line for line in project.lines() if line.action == "draw_open")
         assert draw.details["agencies"] == "5"
+        other = AT_DEBUG.replace("12345", "12346")
+        (project.settings / "config.ini").write_text(f"{other}LOTTERY_WRITERS = 1\n")
+        project.compose("restart", "server")
+        (config,) = (line for line in project.lines() if line.action == "config")
+        assert (config.details["port"], config.details["logging_level"]) == ("12346", "DEBUG")
+        assert "connections at 0.0.0.0 port 12346" in project.in_server(
+            "lottery", "probe", "--config", "/etc/lottery/config.ini"
+        )
         stopped(project)
+
+
+def test_another_number_in_the_same_project(tmp_path: Path, day: Path) -> None:
+    """Five agencies, then two: the draw that was open waits for two, and nobody is left over."""
+    with Project(tmp_path, 5, day) as project:
+        project.make("docker-compose-up")
+        project.wait_for_all()
+        command(ROOT / "compose" / "generar-compose.sh", project.file, "2")
+        project.make("docker-compose-up")
+        project.agencies = 2
+        project.forget()
+        project.wait_for_all()
+        assert project.compose("ps", "-a", "-q").count("\n") == 3
+        assert project.bets(2) == union(project.days)
+        project.compose("stop")
+        results = project.compose(
+            "run", "--rm", "--no-deps", "server", "lottery", "results", "/var/lib/lottery"
+        )
+        assert "draw 2 is delivered" in results
+
+
+def local_test(directory: Path, project: Project, status: int, **more: str) -> dict[str, str]:
+    """Run the script; gives the table of statuses."""
+    environment = {**project.environment, "PYTHON": PYTHON, **more}
+    script = ROOT / "compose" / "run_local_test.sh"
+    try:
+        said = command(script, cwd=directory, env=environment, status=status)
+    finally:
+        environment["COMPOSE_PROJECT_NAME"] += "-local-test"
+        command(ROOT / "compose" / "compose.sh", "down", "-v", env=environment)
+    table = said[said.index("service  ") :].split("\n\n")[0].splitlines()
+    return dict(line.split(None, 1) for line in table[1:])
 
 
 def test_run_local_test(tmp_path: Path, day: Path) -> None:
     """It ends by itself, with logs.txt and a table of the statuses."""
-    with Project(tmp_path, 5, day) as project:
-        script = ROOT / "compose" / "run_local_test.sh"
-        said = command(script, cwd=tmp_path, env={**project.environment, "PYTHON": PYTHON})
-        table = said[said.index("service") :].split("\n\n")[0].splitlines()
-        assert [line.split() for line in table] == [
-            ["service", "status"],
-            *([service, "0"] for service in ("server", *project.clients)),
-        ]
-        log = (tmp_path / "logs.txt").read_text(encoding="utf-8")
-        assert lines_of(log) == project.lines()
-        assert log.count("consulta_ganadores") == 10
-        assert log.index("action: sorteo") < log.index("action: consulta_ganadores")
+    project = Project(tmp_path, 5, day)
+    statuses = local_test(tmp_path, project, 0)
+    assert statuses == dict.fromkeys(["server", *project.clients], "0")
+    log = (tmp_path / "logs.txt").read_text(encoding="utf-8")
+    assert len(lines_of(log)) == log.count("\n")
+    assert log.count("consulta_ganadores") == 10
+    assert log.index("action: sorteo") < log.index("action: consulta_ganadores")
+
+
+def test_run_local_test_with_an_agency_that_fails(tmp_path: Path, day: Path) -> None:
+    """It ends all the same, and says who has failed."""
+    files = tmp_path / "files"
+    shutil.copytree(day, files)
+    (files / "agency-1.csv").write_text("a,row\n")
+    project = Project(tmp_path, 2, files)
+    statuses = local_test(tmp_path, project, 1, WAIT="8")
+    assert statuses == {"server": "0", "client1": "1", "client2": "0, stopped before its end"}
+    (files / "agency-1.csv").unlink()
+    statuses = local_test(tmp_path, project, 1)
+    assert statuses["client1"] == "was not started"
+    assert (tmp_path / "logs.txt").exists()

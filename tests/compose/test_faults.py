@@ -1,20 +1,15 @@
-"""Containers that are stopped, killed and restarted in the middle of an upload.
-
-An agency whose file is a pipe is in the middle of its upload for as long as we hold the
-other end of the pipe and have not written all.
-"""
+"""Containers that are stopped, killed and restarted in the middle of an upload."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import pytest
-from containers import CONFIG_INI, IMAGE, Project, command, rows_of, union, winning
+from containers import CONFIG_INI, IMAGE, Pipe, Project, command, rows_of, union, winning
 from test_day import STOP_SECONDS, told
 
 AT_DEBUG: Final = CONFIG_INI.replace("INFO", "DEBUG")
@@ -25,27 +20,23 @@ BEFORE: Final = 200
 @contextmanager
 def in_the_middle(
     tmp_path: Path, day: Path, agencies: list[int], ini: str
-) -> Iterator[tuple[Project, dict[int, IO[str]]]]:
+) -> Iterator[tuple[Project, dict[int, Pipe]]]:
     """A day in which these agencies have sent so many bets and wait for more of their file."""
-    pipes = tmp_path / "pipes"
-    pipes.mkdir()
-    for file in day.iterdir():
-        agency = int(file.stem.removeprefix("agency-"))
-        if agency in agencies:
-            os.mkfifo(pipes / file.name)
-        else:
-            (pipes / file.name).write_bytes(file.read_bytes())
-    with Project(tmp_path, 5, pipes, ini=ini) as project, ExitStack() as ends:
-        project.up()
-        writing = {}
-        for agency in agencies:
-            path = pipes / f"agency-{agency}.csv"
-            writing[agency] = ends.enter_context(path.open("w", encoding="utf-8"))
-            rows = rows_of(day / path.name)[:BEFORE]
-            writing[agency].write("".join(f"{row}\n" for row in rows))
-            writing[agency].flush()
-        project.wait_until_stored(dict.fromkeys(agencies, BEFORE))
-        yield project, writing
+    files = tmp_path / "files"
+    files.mkdir()
+    with ExitStack() as ends:
+        pipes = {}
+        for file in day.iterdir():
+            agency = int(file.stem.removeprefix("agency-"))
+            if agency in agencies:
+                pipes[agency] = ends.enter_context(closing(Pipe(files / file.name)))
+                pipes[agency].write(rows_of(file)[:BEFORE])
+            else:
+                (files / file.name).write_bytes(file.read_bytes())
+        with Project(tmp_path, 5, files, ini=ini) as project:
+            project.up()
+            project.wait_until_stored(dict.fromkeys(agencies, BEFORE))
+            yield project, pipes
 
 
 @pytest.mark.parametrize(
@@ -88,11 +79,10 @@ def kill(project: Project) -> None:
 @pytest.mark.parametrize("end", [restart, kill])
 def test_the_central_comes_back(tmp_path: Path, day: Path, end: Callable[[Project], None]) -> None:
     """Agencies in the middle of their files and others that have ended: no bet lost, none twice."""
-    with in_the_middle(tmp_path, day, [2, 5], AT_DEBUG) as (project, writing):
+    with in_the_middle(tmp_path, day, [2, 5], AT_DEBUG) as (project, pipes):
         end(project)
-        for agency, pipe in writing.items():
-            rows = rows_of(day / f"agency-{agency}.csv")[BEFORE:]
-            pipe.write("".join(f"{row}\n" for row in rows))
+        for agency, pipe in pipes.items():
+            pipe.write(rows_of(day / f"agency-{agency}.csv")[BEFORE:])
             pipe.close()
         project.wait_for_all()
         days = {n: rows_of(day / f"agency-{n}.csv") for n in range(1, 6)}
