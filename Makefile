@@ -104,7 +104,8 @@ data: | docker-image
 	rm -rf data.tmp && mkdir data.tmp
 	agencies=$$(grep -c '^  client[0-9]*:' "$(COMPOSE_FILE)"); \
 	[ "$$agencies" -gt 0 ] || agencies=5; \
-	docker run --rm --user "$$(id -u):$$(id -g)" --mount "type=bind,source=$(CURDIR)/data.tmp,target=/data" \
+	docker run --rm --user "$$(id -u):$$(id -g)" \
+		--mount "type=bind,source=$(CURDIR)/data.tmp,target=/data" \
 		lottery-central:latest lottery sample /data --agencies $$agencies
 	mv data.tmp data
 
