@@ -210,6 +210,13 @@ class Project:
             finally:
                 process.terminate()
 
+    def wait_for(self, service: str, text: str) -> None:
+        """Wait until a service has said something."""
+        for line in self._follow("logs", "-f", self.container(service)):
+            if text in line:
+                return
+        raise AssertionError(f"{service} has not said {text!r}")
+
     def wait_until_stored(self, bets: Mapping[int, int]) -> None:
         """Wait until so many bets of each agency are stored, going by the central at DEBUG."""
         stored = dict.fromkeys(bets, 0)
