@@ -115,6 +115,7 @@ test-compose: $(VENV)/test.stamp ## run days in containers, on the Docker engine
 	CI=true IMAGE_PYTHON=$(or $(VERSION),3.13) $(BIN)/python -m pytest tests/compose
 
 clean: ## remove all that was made here
-	rm -rf $(VENV) .tox build dist *.egg-info .coverage .coverage.* htmlcov _trial_temp* demo
+	rm -rf $(VENV) .tox build dist *.egg-info .coverage .coverage.* htmlcov _trial_temp* demo \
+		data.tmp logs.txt
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis twisted/plugins/dropin.cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

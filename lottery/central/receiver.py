@@ -5,6 +5,7 @@ As with Twisted's own receivers, whoever builds on it takes messages and need no
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import cast
 
 from twisted.internet.interfaces import IReactorTime
@@ -20,7 +21,7 @@ from lottery.wire.messages import Message
 from lottery.wire.states import Conversation, State
 
 
-class MessageReceiver(Protocol):
+class MessageReceiver(Protocol, ABC):
     """A peer of either dialect, heard and spoken to in messages."""
 
     def begin(self, clock: IReactorTime, silence_seconds: float) -> None:
@@ -36,28 +37,28 @@ class MessageReceiver(Protocol):
 
     # What is made of it.
 
+    @abstractmethod
     def messageReceived(self, message: Message) -> None:
         """A message has come that may be said now and that counts.
 
         :raises RemoteProtocolError: if it is no good all the same; see :meth:`fail`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def may_hear(self) -> bool:
         """Whether the next message is to be taken; if not, it waits for :meth:`proceed`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_peers_turn(self) -> bool:
         """Whether it is for the peer to do something: then it must not be silent for long."""
-        raise NotImplementedError
 
+    @abstractmethod
     def silent(self) -> None:
         """The peer was silent for too long in its turn."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fail(self, code: Code, sentence: str) -> None:
         """The peer has broken the protocol."""
-        raise NotImplementedError
 
     # What it does.
 

@@ -188,12 +188,11 @@ class Central(Service):
     def _restore(self, unfinished: UnfinishedDraw) -> Draw:
         """Open a draw again that an earlier process has left open."""
         self._note_resumed(unfinished)
-        places = unfinished.record.places
-        if places != self._settings.agencies:
-            details = {"draw": unfinished.record.draw, "agencies": places}
-            wanted = self._settings.agencies
-            self._log("places_kept", "success", LogLevel.warn, **details, wanted=wanted)
-        draw = self._draw(unfinished.directory, places)
+        record, wanted = unfinished.record, self._settings.agencies
+        if record.places != wanted:
+            details = {"draw": record.draw, "agencies": record.places, "wanted": wanted}
+            self._log("places_kept", "success", LogLevel.warn, **details)
+        draw = self._draw(unfinished.directory, record.places)
         draw.restore(unfinished.standings)
         return draw
 

@@ -10,11 +10,10 @@ import select
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from grammar import Line, lines_of
-from live import environment
+from live import environment, rows_of
 from pages import ROOT
 
 #: For any one thing to happen; only a failing test ever waits so long.
@@ -24,7 +23,6 @@ IMAGE: Final = "lottery-central:latest"
 #: The version of Python in the image.
 PYTHON: Final = os.environ.get("IMAGE_PYTHON", "3.13")
 DATA_DIR: Final = "/var/lib/lottery"
-WINNING: Final = 7574
 
 CONFIG_INI: Final = (ROOT / "compose" / "config.ini").read_text(encoding="utf-8")
 CONFIG_YAML: Final = (ROOT / "compose" / "config.yaml").read_text(encoding="utf-8")
@@ -54,16 +52,6 @@ def sample(directory: Path, agencies: int, bets: int) -> None:
     directory.mkdir()
     user = f"{os.getuid()}:{os.getgid()}"
     command("docker", "run", "--rm", "--user", user, "-v", f"{directory}:/day", IMAGE, *words)
-
-
-def rows_of(file: Path) -> list[str]:
-    """The rows of an agency's file."""
-    return file.read_text(encoding="utf-8").splitlines()
-
-
-def winning(rows: Sequence[str]) -> int:
-    """How many of the rows win."""
-    return sum(int(row.rpartition(",")[2]) == WINNING for row in rows)
 
 
 class Pipe:
@@ -135,12 +123,7 @@ class Project:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         if error is not None:
             print(self.compose("logs", "-t", "--no-color"))
         self.compose("down", "-v", "-t", "1")
@@ -248,12 +231,7 @@ class Project:
         """Run a program in the container of the central."""
         return self.compose("exec", "-T", "server", *words)
 
-    def bets(self, draw: int) -> list[str]:
-        """All bets of a draw, with their agency."""
+    def bets(self, draw: int) -> bytes:
+        """What ``bets.csv`` of a draw is."""
         words = ("lottery", "export", DATA_DIR, "--draw", str(draw))
-        return self.in_server(*words).splitlines()
-
-
-def union(days: Mapping[int, Sequence[str]]) -> list[str]:
-    """The rows that bets.csv has of a day."""
-    return [f"{agency},{row}" for agency in sorted(days) for row in days[agency]]
+        return self.in_server(*words).encode()
