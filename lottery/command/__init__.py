@@ -72,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # The interpreter would stumble over what is left to be written, once more and aloud.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
+        # Whoever has ended with another status has given its reason, perhaps this one.
+        if not status and not isinstance(error, BrokenPipeError):
             status = _complain(error, 1)
     return status
 
