@@ -9,6 +9,9 @@ from lottery.errors import Code
 from lottery.ledger.segment import Kind
 from lottery.ledger.segment import pack as pack_record
 from lottery.ledger.standing import Standing
+from lottery.wire import classic as classic_dialect
+from lottery.wire import lottery1
+from lottery.wire.messages import Batch, ClassicBatch
 from lottery.writer.pipe import (
     Answer,
     Order,
@@ -44,12 +47,18 @@ def classic_opening(session: int, agency: int, next_index: int = 0) -> bytes:
 
 def lines(session: int, first: int, *rows: str) -> bytes:
     """A batch of lottery/1."""
-    return pack(Order.ROWS, session, first, len(rows), _as_sent(rows))
+    return batches(session, lottery1.encode(Batch(first, len(rows), _as_sent(rows))))
 
 
 def classic(session: int, *rows: str) -> bytes:
     """A batch of the classic dialect."""
-    return pack(Order.CLASSIC, session, body="".join(f"{row}," for row in rows).encode())
+    payload = "".join(f"{row}," for row in rows).encode()
+    return batches(session, classic_dialect.encode(ClassicBatch(payload)))
+
+
+def batches(session: int, *frames: bytes) -> bytes:
+    """Batches of either dialect, in one order."""
+    return pack(Order.BATCHES, session, body=b"".join(frames))
 
 
 def end(session: int, total: int, nonce: bytes = NONCE) -> bytes:

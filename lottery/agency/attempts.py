@@ -16,7 +16,7 @@ from lottery.agency.failures import ComeBack, ConnectionCut, NotReached, sentenc
 from lottery.agency.upload import Upload
 from lottery.errors import Code, LotteryError, RemoteProtocolError
 from lottery.settings import AgencySettings
-from lottery.wire.decoder import PAYLOAD_LIMIT
+from lottery.wire.frames import PAYLOAD_LIMIT
 from lottery.wire.messages import OPEN_DRAW, Welcome
 
 T = TypeVar("T")

@@ -36,6 +36,6 @@ CLOSE: Final = 4
 HEADER: Final = Struct(">4sBBHIQIIQI")
 HEADER_BYTES: Final = 40
 #: A body stays below this.
-BODY_LIMIT: Final = 13_000
+BODY_LIMIT: Final = 128 << 10
 #: The body of an END; none in the classic dialect.
 NONCE_BYTES: Final = 32

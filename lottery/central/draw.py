@@ -19,7 +19,7 @@ from lottery.ledger.record import AgencyPart
 from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.wire import classic, lottery1
-from lottery.wire.decoder import PAYLOAD_LIMIT
+from lottery.wire.frames import PAYLOAD_LIMIT
 from lottery.wire.messages import DrawState, Hello, Welcome
 from lottery.writer.pool import WriterPool
 from lottery.writer.seat import Seat

@@ -18,7 +18,7 @@ from lottery.errors import Code, RemoteProtocolError
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder
 from lottery.wire.messages import Message
-from lottery.wire.states import Conversation, State
+from lottery.wire.states import SENDING, Conversation, State
 
 
 class MessageReceiver(Protocol, ABC):
@@ -45,6 +45,10 @@ class MessageReceiver(Protocol, ABC):
         """
 
     @abstractmethod
+    def batchesReceived(self, frames: bytes, count: int) -> None:
+        """So many batches have come that count, one behind the other: their frames."""
+
+    @abstractmethod
     def may_hear(self) -> bool:
         """Whether the next message is to be taken; if not, it waits for :meth:`proceed`."""
 
@@ -69,9 +73,17 @@ class MessageReceiver(Protocol, ABC):
             self.proceed()
 
     def proceed(self) -> None:
-        """Hear the messages that are there, as long as they may be heard."""
+        """Hear the messages that are there, as long as they may be heard.
+
+        While nothing but batches is to be expected, they are taken as many at a time as there
+        are and not looked into: nearly all that a central hears is batches.
+        """
         try:
             while self.may_hear():
+                if self.state in SENDING and (run := self._decoder.next_run()):
+                    self._silence.moved()
+                    self.batchesReceived(*run)
+                    continue
                 message = self._decoder.next_message()
                 if message is None:
                     return

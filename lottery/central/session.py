@@ -99,14 +99,8 @@ class AgencySession(MessageReceiver):
     def messageReceived(self, message: Message) -> None:
         """Hand on a batch or an END, or deal with what else an agency says."""
         match message:
-            case Batch(first, count, rows):
-                seat = self._taken_seat()
-                seat.rows(first, count, rows)
-                self._wait_for_room(seat)
-            case ClassicBatch(payload):
-                seat = self._seat or self._begin_classic()
-                seat.classic(payload)
-                self._wait_for_room(seat)
+            case Batch() | ClassicBatch():
+                self.batchesReceived(self.speech.encode(message), 1)
             case Hello():
                 self.factory.draws.hello(message, self)
             case End(total, nonce):
@@ -117,6 +111,13 @@ class AgencySession(MessageReceiver):
                 cast(Delivery, self._delivery).check(message)
                 self._finish_delivery("")
                 self._leave()
+
+    def batchesReceived(self, frames: bytes, count: int) -> None:
+        """Hand on batches."""
+        classic = self.speech is CLASSIC
+        seat = (self._seat or self._begin_classic()) if classic else self._taken_seat()
+        seat.batches(frames, count)
+        self._wait_for_room(seat)
 
     def _taken_seat(self) -> Seat:
         """Give the seat; the table of states lets HELLO come first.

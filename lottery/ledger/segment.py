@@ -39,8 +39,8 @@ MAGIC = b"LCS1"
 _HEADER = Struct(">4sBBxxIQIIQ")
 _CRC = Struct(">I")
 HEADER_BYTES = _HEADER.size + _CRC.size
-#: A body stays below this: one batch of the wire, with the agency in front of each row.
-BODY_LIMIT = 13_000
+#: A body stays below this: a run of batches, with the agency in front of each row.
+BODY_LIMIT = 128 << 10
 NONCE_BYTES = 32
 
 #: Errors of the disk that pass when somebody makes room.

@@ -7,7 +7,8 @@ byte; which is meant follows from the direction.
 from __future__ import annotations
 
 from lottery.errors import LocalProtocolError
-from lottery.wire.decoder import PAYLOAD_LIMIT, Vocabulary, frame
+from lottery.wire.decoder import Vocabulary
+from lottery.wire.frames import PAYLOAD_LIMIT, frame
 from lottery.wire.messages import (
     ClassicBatch,
     ClassicEnd,
@@ -23,7 +24,7 @@ WINNERS_LIMIT = 0xFFFF
 
 BATCH, STORED, WINNERS, END, REFUSED = 0x01, 0x02, 0x03, 0xFF, 0xFF
 
-TO_CENTRAL = Vocabulary(DIALECT, {BATCH: ClassicBatch}, {END: ClassicEnd()})
+TO_CENTRAL = Vocabulary(DIALECT, {BATCH: ClassicBatch}, {END: ClassicEnd()}, run_of=BATCH)
 TO_AGENCY = Vocabulary(
     DIALECT,
     {WINNERS: ClassicWinners},

@@ -13,11 +13,8 @@ from collections.abc import Callable, Mapping
 from attrs import field, frozen
 
 from lottery.errors import Code, RemoteProtocolError
+from lottery.wire.frames import HEADER_BYTES, PAYLOAD_LIMIT, RUN_BYTES
 from lottery.wire.messages import Message
-
-HEADER_BYTES = 3
-#: What the central takes in one frame; the original's agencies never exceed it.
-PAYLOAD_LIMIT = 8192
 
 
 @frozen
@@ -29,12 +26,16 @@ class Vocabulary:
         raises :class:`RemoteProtocolError` for a payload that is none.
     :ivar bare: the messages that are a type byte alone.
     :ivar payload_limit: the longest payload, in bytes.
+    :ivar run_of: the type byte of frames that may be taken in runs; None: of none.
+    :ivar run_least: the shortest payload of those, in bytes.
     """
 
     dialect: str
     framed: Mapping[int, Callable[[bytes], Message]]
     bare: Mapping[int, Message] = field(factory=dict)
     payload_limit: int = PAYLOAD_LIMIT
+    run_of: int | None = None
+    run_least: int = 0
 
     def knows(self, kind: int) -> bool:
         """Whether a frame may begin with this byte."""
@@ -91,6 +92,31 @@ class Decoder:
             self._data, self._start = b"", 0
             raise
 
+    def next_run(self) -> tuple[bytes, int] | None:
+        """Give the whole frames that stand here, of the kind that may be taken in runs.
+
+        They are not looked into: that is the fast path, for whoever passes them on as they are.
+
+        :return: the frames as they came, headers and all, and how many; None if there is none
+            that is whole, which :meth:`next_message` makes of what it can.
+        """
+        spoken = self._spoken
+        if spoken is None or spoken.run_of is None:
+            return None
+        kind, least, most = spoken.run_of, spoken.run_least, spoken.payload_limit
+        data, start = self._data, self._start
+        place, frames, last = start, 0, min(len(data) - HEADER_BYTES, start + RUN_BYTES)
+        while place <= last and data[place] == kind:
+            length = data[place + 1] << 8 | data[place + 2]
+            end = place + HEADER_BYTES + length
+            if end > len(data) or not least <= length <= most:
+                break
+            place, frames = end, frames + 1
+        if not frames:
+            return None
+        self._start = place
+        return data[start:place], frames
+
     def _cut(self) -> Message | None:
         data, start = self._data, self._start
         available = len(data) - start
@@ -128,8 +154,3 @@ class Decoder:
                 return vocabulary
         names = " nor of ".join(vocabulary.dialect for vocabulary in self._candidates)
         raise RemoteProtocolError(Code.PROTO, f"0x{kind:02x} begins no frame of {names}")
-
-
-def frame(kind: int, payload: bytes) -> bytes:
-    """Put the header before a payload of at most 65,535 bytes."""
-    return bytes((kind,)) + len(payload).to_bytes(2, "big") + payload

@@ -12,7 +12,8 @@ from struct import error as _struct_error
 from typing import TypeVar
 
 from lottery.errors import Code, LocalProtocolError, RemoteProtocolError
-from lottery.wire.decoder import PAYLOAD_LIMIT, Vocabulary, frame
+from lottery.wire.decoder import Vocabulary
+from lottery.wire.frames import PAYLOAD_LIMIT, frame
 from lottery.wire.messages import (
     NONCE_BYTES,
     Ack,
@@ -136,6 +137,8 @@ TO_CENTRAL = Vocabulary(
         END: _strict("END", _end),
         RECEIVED: _strict("RECEIVED", _received),
     },
+    run_of=BATCH,
+    run_least=_BATCH.size,
 )
 TO_AGENCY = Vocabulary(
     DIALECT,

@@ -107,6 +107,10 @@ TRANSITIONS: MappingProxyType[State, dict[type[Message], State]] = MappingProxyT
 )
 
 
+#: Where a batch may be said, counts whatever its index, and changes nothing.
+SENDING = frozenset({State.CLASSIC, State.WELCOME})
+
+
 class Conversation:
     """The state of one connection, moved by what is said on it."""
 

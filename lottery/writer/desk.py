@@ -14,14 +14,26 @@ up the parent's budget, so an agency that can keep its bets itself should.)
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator, Sequence
 from datetime import date
+from struct import Struct
 from zlib import crc32
 
-from lottery.bets import BadBatch, classic_rows, line_rows
+from lottery.bets import (
+    CLASSIC_END,
+    COLUMNS,
+    LINE_END,
+    BadBatch,
+    classic_rows,
+    common_run,
+    line_rows,
+)
 from lottery.errors import Code
 from lottery.ledger.segment import Kind
 from lottery.ledger.segment import pack as pack_record
 from lottery.ledger.standing import Standing
+from lottery.wire.frames import HEADER_BYTES as FRAME_HEADER_BYTES
+from lottery.wire.frames import payloads_of
 from lottery.writer.pipe import (
     HEADER_BYTES,
     Answer,
@@ -34,6 +46,8 @@ from lottery.writer.pipe import (
     pack_refusal,
     pack_stored,
 )
+
+_BATCH = Struct(">QH")  # first index, count; rows follow
 
 
 class Upload:
@@ -56,25 +70,77 @@ class Upload:
         self.lacks_room = False
         self.stored = array("H")
 
-    def rows(self, order: PipeRecord, flushed: int, today: date) -> bytes:
-        """Check a batch and go on behind it; gives its record, which an empty one has not.
+    def batches(self, frames: bytes, flushed: int, today: date) -> Iterator[bytes]:
+        """Check batches and go on behind them; yields records of all that is good.
+
+        Common batches that follow each other make one record. That is the fast path, and nearly
+        all there is. If anything about one of them is not common, each is looked at alone, and
+        the first bad one ends it; those before it are stored.
+
+        :raises BadBatch: if one is refused.
+        """
+        payloads = payloads_of(frames)
+        run = self._classic_run(payloads, today) if self.classic else self._run(payloads, today)
+        if run is not None:
+            yield self._record(run, flushed)
+            return
+        for payload in payloads:
+            rows = self._rows(payload, today)
+            self.stored.append(len(rows))
+            if rows:
+                yield self._record(rows, flushed)
+
+    def _classic_run(self, payloads: list[bytes], today: date) -> list[str] | None:
+        """The rows of common batches of the classic dialect, or None.
+
+        With five commas to a row and one at its end, each batch ends where a row does.
+        """
+        bets = array("H")
+        for payload in payloads:
+            count, rest = divmod(payload.count(b","), COLUMNS)
+            if rest or not payload.endswith(b","):
+                return None
+            bets.append(count)
+        rows = _common(payloads, CLASSIC_END, bets, today)
+        if rows is not None:
+            self.stored += bets
+        return rows
+
+    def _run(self, payloads: list[bytes], today: date) -> list[str] | None:
+        """The rows of common batches of lottery/1, or None; the running CRC goes on with them."""
+        bets, bodies, expected = array("H"), [], self.next_index
+        for payload in payloads:
+            first, count = _BATCH.unpack_from(payload)
+            body = payload[_BATCH.size :]
+            if first != expected or body.count(b"\n") != count or not body.endswith(b"\n"):
+                return None
+            bets.append(count)
+            bodies.append(body)
+            expected += count
+        rows = _common(bodies, LINE_END, bets, today)
+        if rows is not None:
+            self.stored += bets
+            for body in bodies:
+                self.crc = crc32(body, self.crc)
+        return rows
+
+    def _rows(self, payload: bytes, today: date) -> list[str]:
+        """The rows of one batch.
 
         :raises BadBatch: if it is refused.
-        :raises ValueError: if the order is none in this dialect.
         """
-        if order.kind != (Order.CLASSIC if self.classic else Order.ROWS):
-            raise ValueError(f"{order.kind} is no order of session {order.session}")
         if self.classic:
-            rows = classic_rows(order.body, today)
-        else:
-            if order.place != self.next_index:
-                reason = f"the batch begins with bet {order.place}, bet {self.next_index} is next"
-                raise BadBatch(Code.SEQ, 0, 0, reason, order.amount)
-            rows = line_rows(order.body, order.amount, today)
-            self.crc = crc32(order.body, self.crc)
-        self.stored.append(len(rows))
-        if not rows:
-            return b""
+            return classic_rows(payload, today)
+        first, count = _BATCH.unpack_from(payload)
+        body = payload[_BATCH.size :]
+        if first != self.next_index:
+            reason = f"the batch begins with bet {first}, bet {self.next_index} is next"
+            raise BadBatch(Code.SEQ, 0, 0, reason, count)
+        rows = line_rows(body, count, today)
+        self.crc = crc32(body, self.crc)
+        return rows
+
+    def _record(self, rows: list[str], flushed: int) -> bytes:
         first = self.next_index
         self.next_index += len(rows)
         body = (self.prefix + ("\n" + self.prefix).join(rows) + "\n").encode()
@@ -146,7 +212,7 @@ class Desk:
                 closed[session] = self._uploads.pop(session)
                 last_words.append(pack_closed(session, upload.next_index, upload.crc))
                 continue
-            if upload.lacks_room and not upload.classic and order.place != upload.next_index:
+            if upload.lacks_room and not upload.classic and _begins(order) != upload.next_index:
                 continue  # it was sent before the refusal was read
             if session not in before:
                 before[session] = (upload, upload.next_index, upload.crc, upload.lacks_room)
@@ -157,7 +223,9 @@ class Desk:
                     last_words.append(pack(Answer.ENDED, session, upload.next_index))
                     del self._uploads[session]
                 else:
-                    records.append(upload.rows(order, flushed, today))
+                    # One by one, for those before a bad one are stored.
+                    for record in upload.batches(order.body, flushed, today):
+                        records.append(record)  # noqa: PERF402 - extend() loses them
             except BadBatch as fault:
                 last_words.append(pack_refusal(session, _refusal(fault, upload.next_index)))
                 del self._uploads[session]
@@ -203,6 +271,22 @@ class Desk:
         dropped = closing & {order.session for order in held}
         both = held + orders
         return [each for each in both if each.kind == Order.CLOSE or each.session not in dropped]
+
+
+def _common(payloads: list[bytes], end: str, bets: Sequence[int], today: date) -> list[str] | None:
+    try:
+        text = b"".join(payloads).decode()
+    except UnicodeDecodeError:
+        return None
+    return common_run(text, end, bets, today.year)
+
+
+def _begins(order: PipeRecord) -> int:
+    """With which bet an order of lottery/1 goes on: the first of its batches, or its END."""
+    if order.kind == Order.END:
+        return order.place
+    first, _ = _BATCH.unpack_from(order.body, FRAME_HEADER_BYTES)
+    return int(first)
 
 
 def _refusal(fault: BadBatch, expected: int) -> Refusal:

@@ -28,8 +28,7 @@ class Order(IntEnum):
     """What a parent asks of a writer."""
 
     OPEN = 1  # a session begins: place = its agency's next bet; body: who, and in which dialect
-    CLASSIC = 2  # body: the payload of a classic batch, whose index is the next one
-    ROWS = 3  # place = index of the first bet, amount = rows; body: CSV lines
+    BATCHES = 2  # body: the frames of batches that follow each other, as they came
     END = 4  # place = the announced total, if amount is 1; body: the agency's nonce
     CLOSE = 5  # the session is over; what it still has in the pipe is dealt with first
 

@@ -82,15 +82,10 @@ class Seat:
         """Whether the session should :meth:`wait` before it hands on more."""
         return self._writer.full
 
-    def classic(self, payload: bytes) -> None:
-        """Hand on the payload of a classic batch."""
-        self.in_hand += 1
-        self._writer.send(pack(Order.CLASSIC, self.number, body=payload))
-
-    def rows(self, first: int, count: int, rows: bytes) -> None:
-        """Hand on a batch of CSV lines."""
-        self.in_hand += 1
-        self._writer.send(pack(Order.ROWS, self.number, first, count, rows))
+    def batches(self, frames: bytes, count: int) -> None:
+        """Hand on the frames of so many batches, as they came."""
+        self.in_hand += count
+        self._writer.send(pack(Order.BATCHES, self.number, body=frames))
 
     def end(self, total: int | None, nonce: bytes) -> None:
         """Hand on the agency's END; the classic dialect announces no total."""
