@@ -12,6 +12,7 @@ from writer_orders import (
     BO,
     EVE,
     again,
+    batches,
     classic,
     classic_end,
     classic_opening,
@@ -30,6 +31,9 @@ from writer_orders import (
 
 from lottery.errors import Code
 from lottery.ledger.segment import Records
+from lottery.wire import classic as classic_dialect
+from lottery.wire.lottery1 import encode
+from lottery.wire.messages import Batch, ClassicBatch
 from lottery.writer.child import PIPE_BYTES
 from lottery.writer.desk import Desk
 from lottery.writer.pipe import (
@@ -199,9 +203,8 @@ def test_bad_row_is_refused_whole() -> None:
 
 def test_count_that_is_wrong() -> None:
     """A batch whose header announces other rows than it has is refused."""
-    batch = lines(1, 0, ANA, BO)
-    counted = PipeReader().feed(batch)[0]._replace(amount=3)
-    refused = refusal(Desk(), opening(1, 5), pack(*counted))
+    batch = encode(Batch(0, 3, f"{ANA}\n{BO}\n".encode()))
+    refused = refusal(Desk(), opening(1, 5), batches(1, batch))
     assert refused[:5] == (Code.BATCH, False, 0, 0, 0)
     assert refused.bets == 2
 
@@ -307,7 +310,7 @@ def test_what_is_no_order(kind: int) -> None:
 )
 def test_batch_of_the_other_dialect(orders: tuple[bytes, bytes]) -> None:
     """So is one that does not fit how the session began."""
-    with pytest.raises(ValueError, match="is no order of session 1"):
+    with pytest.raises(ValueError, match="none of the dialect of agency 5"):
         asked(Desk(), *orders)
 
 
@@ -550,3 +553,81 @@ def test_groups_do_not_change_what_is_stored(sessions: list[int], cuts: list[int
     found = [(each.agency - 10, each.first) for each in Records(together)]
     assert [session for session, _ in found] == sessions
     assert answered[1:] == list(following.values())
+
+
+# Runs.
+
+
+@pytest.mark.parametrize("dialect", ["lottery/1", "classic"])
+def test_common_batches_make_one_record(dialect: str) -> None:
+    """As many as there are in an order; each is answered for all the same."""
+    if dialect == "classic":
+        opened, sent = classic_opening(1, 5), classic_frames([ANA], [BO, EVE], [ANA])
+    else:
+        opened, sent = opening(1, 5), lines_frames(0, [ANA], [BO, EVE], [ANA])
+    found = asked(Desk(), opened, batches(1, *sent))
+    crc = 0 if dialect == "classic" else crc_of_rows(ANA, BO, EVE, ANA)
+    rows = (ANA, BO, EVE, ANA)
+    assert found == (
+        record(5, 0, *rows, classic=dialect == "classic"),
+        [stored(1, 4, crc, 1, 2, 1)],
+    )
+
+
+@pytest.mark.parametrize("dialect", ["lottery/1", "classic"])
+@pytest.mark.parametrize("bad", ["a row", "half a row", "not UTF-8"])
+def test_a_bad_batch_in_a_run(dialect: str, bad: str) -> None:
+    """Those before it are stored, it is refused, and what follows is dropped."""
+    classic_one = dialect == "classic"
+    good = classic_frames([ANA], [BO]) if classic_one else lines_frames(0, [ANA], [BO])
+    text = {"a row": f"{BAD}?", "half a row": "Eve,Gil", "not UTF-8": f"\udcff{EVE}?"}[bad]
+    body = text.replace("?", "," if classic_one else "\n").encode(errors="surrogateescape")
+    message = ClassicBatch(body) if classic_one else Batch(2, 1, body)
+    say = classic_dialect.encode if classic_one else encode
+    later = classic_frames([ANA]) if classic_one else lines_frames(3, [ANA])
+    opened = (classic_opening if classic_one else opening)(1, 5)
+    records, answers = asked(Desk(), opened, batches(1, *good, say(message), *later))
+    assert records == (
+        record(5, 0, ANA, classic=classic_one) + record(5, 1, BO, classic=classic_one)
+    )
+    first, second = answers
+    crc = 0 if classic_one else crc_of_rows(ANA, BO)
+    assert first == stored(1, 2, crc, 1, 1)
+    assert (second.kind, second.place) == (Answer.REFUSED, 2)
+
+
+def test_half_rows_of_two_batches_are_no_row() -> None:
+    """What only together makes rows is refused, though the bytes would be right."""
+    whole = f"{ANA},{BO},".encode()
+    for cut in range(1, len(whole)):
+        if whole[:cut].decode() == f"{ANA},":
+            continue
+        parts = [classic_dialect.encode(ClassicBatch(each)) for each in (whole[:cut], whole[cut:])]
+        _, answers = asked(Desk(), classic_opening(1, 5), batches(1, *parts))
+        assert answers[-1].kind == Answer.REFUSED, cut
+    text = f"{ANA}\n{BO}\n".encode()
+    for cut in range(1, len(text)):
+        if text[:cut].decode() == f"{ANA}\n":
+            continue
+        parts = [
+            encode(Batch(0, text[:cut].count(b"\n"), text[:cut])),
+            encode(Batch(text[:cut].count(b"\n"), text[cut:].count(b"\n"), text[cut:])),
+        ]
+        _, answers = asked(Desk(), opening(1, 5), batches(1, *parts))
+        assert answers[-1].kind == Answer.REFUSED, cut
+
+
+def classic_frames(*parts: list[str]) -> list[bytes]:
+    """Batches of the classic dialect."""
+    texts = ("".join(f"{row}," for row in rows).encode() for rows in parts)
+    return [classic_dialect.encode(ClassicBatch(text)) for text in texts]
+
+
+def lines_frames(first: int, *parts: list[str]) -> list[bytes]:
+    """Batches of lottery/1 that follow each other."""
+    found = []
+    for rows in parts:
+        text = "".join(f"{row}\n" for row in rows).encode()
+        found.append(encode(Batch(first, len(rows), text)))
+        first += len(rows)
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lottery.errors import LocalProtocolError
 from lottery.wire.decoder import Vocabulary
-from lottery.wire.frames import PAYLOAD_LIMIT, frame
+from lottery.wire.frames import CLASSIC_BATCH, PAYLOAD_LIMIT, frame
 from lottery.wire.messages import (
     ClassicBatch,
     ClassicEnd,
@@ -22,7 +22,7 @@ DIALECT = "classic"
 #: A longer list of winners cannot be said: its length is a u16.
 WINNERS_LIMIT = 0xFFFF
 
-BATCH, STORED, WINNERS, END, REFUSED = 0x01, 0x02, 0x03, 0xFF, 0xFF
+BATCH, STORED, WINNERS, END, REFUSED = CLASSIC_BATCH, 0x02, 0x03, 0xFF, 0xFF
 
 TO_CENTRAL = Vocabulary(DIALECT, {BATCH: ClassicBatch}, {END: ClassicEnd()}, run_of=BATCH)
 TO_AGENCY = Vocabulary(

@@ -7,6 +7,8 @@ this module: nothing slow is imported here.
 from __future__ import annotations
 
 HEADER_BYTES = 3
+#: The type bytes of a batch.
+CLASSIC_BATCH, LOTTERY1_BATCH = 0x01, 0x11
 #: What the central takes in one frame; the original's agencies never exceed it.
 PAYLOAD_LIMIT = 8192
 #: No frame of a run begins behind so many of its bytes.

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from lottery.errors import Code, LocalProtocolError, RemoteProtocolError
 from lottery.wire.decoder import Vocabulary
-from lottery.wire.frames import PAYLOAD_LIMIT, frame
+from lottery.wire.frames import LOTTERY1_BATCH, PAYLOAD_LIMIT, frame
 from lottery.wire.messages import (
     NONCE_BYTES,
     Ack,
@@ -32,7 +32,7 @@ from lottery.wire.messages import (
 DIALECT = "lottery/1"
 VERSION = 1
 
-HELLO, BATCH, END, RECEIVED = 0x10, 0x11, 0x12, 0x13
+HELLO, BATCH, END, RECEIVED = 0x10, LOTTERY1_BATCH, 0x12, 0x13
 WELCOME, ACK, REFUSED, WINNERS, ERROR = 0x20, 0x21, 0x22, 0x23, 0x24
 
 _HELLO = Struct(">BIIQ")  # version, agency, draw, acknowledged

@@ -33,7 +33,7 @@ from lottery.ledger.segment import Kind
 from lottery.ledger.segment import pack as pack_record
 from lottery.ledger.standing import Standing
 from lottery.wire.frames import HEADER_BYTES as FRAME_HEADER_BYTES
-from lottery.wire.frames import payloads_of
+from lottery.wire.frames import CLASSIC_BATCH, LOTTERY1_BATCH, payloads_of
 from lottery.writer.pipe import (
     HEADER_BYTES,
     Answer,
@@ -78,7 +78,10 @@ class Upload:
         the first bad one ends it; those before it are stored.
 
         :raises BadBatch: if one is refused.
+        :raises ValueError: if they are none of this dialect: a bug of the parent's.
         """
+        if frames[:1] != (b"%c" % (CLASSIC_BATCH if self.classic else LOTTERY1_BATCH)):
+            raise ValueError(f"the batches are none of the dialect of agency {self.agency}")
         payloads = payloads_of(frames)
         run = self._classic_run(payloads, today) if self.classic else self._run(payloads, today)
         if run is not None:
@@ -222,10 +225,11 @@ class Desk:
                     records.append(upload.end(order, flushed))
                     last_words.append(pack(Answer.ENDED, session, upload.next_index))
                     del self._uploads[session]
+                elif kind == Order.BATCHES:
+                    # Those before a bad one are in the list by then, and stay.
+                    records.extend(upload.batches(order.body, flushed, today))
                 else:
-                    # One by one, for those before a bad one are stored.
-                    for record in upload.batches(order.body, flushed, today):
-                        records.append(record)  # noqa: PERF402 - extend() loses them
+                    raise ValueError(f"{kind} is no order of session {session}")
             except BadBatch as fault:
                 last_words.append(pack_refusal(session, _refusal(fault, upload.next_index)))
                 del self._uploads[session]
