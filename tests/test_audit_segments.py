@@ -152,9 +152,9 @@ BODY = b"3,Ana,Paz,1,1999-03-17,1\n3,Zoe,Gil,2,1984-12-01,42\n"
             "the record here does not check out, its CRC-32 is wrong" + POWER_CUT,
         ),
         (
-            record_bytes(ROWS, 3, 3, 2, b"x" * 13_000, AT),
+            record_bytes(ROWS, 3, 3, 2, b"x" * 131_072, AT),
             0,
-            "the record here cannot have 13000 bytes of body",
+            "the record here cannot have 131072 bytes of body",
         ),
         (record_bytes(ROWS, 3, 3, 2, BODY, AT, length=2**31), 0,
          "the record here cannot have 2147483648 bytes of body"),

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IRea
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import LogEvent, LogLevel
 from twisted.python.failure import Failure
+from writer_orders import classic, lines
 from zope.interface.verify import verifyObject
 
 from lottery.errors import StartError
@@ -271,7 +272,7 @@ def test_working_child_stores(tmp_path: Path) -> None:
     assert path.stat().st_size == 0
     assert not rig.child.work()
     opening = pack_open(1, 5, Standing())
-    batch = pack(Order.ROWS, 1, 0, 1, b"Ana,Gil,1,2000-01-01,7\n")
+    batch = lines(1, 0, "Ana,Gil,1,2000-01-01,7")
     rig.child.writeToChild(0, opening + batch + batch[:4])
     rig.reactor.work()
     assert rig.answers() == [
@@ -350,10 +351,9 @@ def test_working_child_ends_within_an_order(tmp_path: Path) -> None:
 def test_working_child_tries_again(tmp_path: Path) -> None:
     """What waits for room is stored when there is some; a stopped child does not try."""
     rig = Rig(tmp_path / "segment")
-    fields = b"Ana,Gil,1,2000-01-01,7,"
     rig.reactor.disk.room = False
     rig.child.writeToChild(0, pack_open(1, 5, Standing(classic=True)))
-    rig.child.writeToChild(0, pack(Order.CLASSIC, 1, body=fields))
+    rig.child.writeToChild(0, classic(1, "Ana,Gil,1,2000-01-01,7"))
     rig.reactor.work()
     assert [answer.kind for answer in rig.answers()] == [Answer.HELD, Answer.DONE]
     rig.child.try_again()

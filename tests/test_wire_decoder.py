@@ -25,7 +25,8 @@ from wire_bytes import (
 )
 
 from lottery.errors import Code, RemoteProtocolError
-from lottery.wire.decoder import HEADER_BYTES, PAYLOAD_LIMIT, Decoder, Vocabulary, frame
+from lottery.wire.decoder import Decoder, Vocabulary
+from lottery.wire.frames import HEADER_BYTES, PAYLOAD_LIMIT, frame
 from lottery.wire.messages import ClassicBatch, ClassicEnd, Hello, Message
 
 Listening = tuple[Vocabulary, ...]

@@ -48,14 +48,14 @@ TABLE = [
         PipeRecord(Order.OPEN, 2, 0, 0, b"\0\0\0\0\0\0\0\0\x01"),
     ),
     (
-        pack(Order.CLASSIC, 2, body=b"a,"),
+        pack(Order.BATCHES, 2, body=b"a,"),
         "02 00000002 0000000000000000 0000 00000002 612c",
-        PipeRecord(Order.CLASSIC, 2, 0, 0, b"a,"),
+        PipeRecord(Order.BATCHES, 2, 0, 0, b"a,"),
     ),
     (
-        pack(Order.ROWS, 2**32 - 1, 2**64 - 1, 65535, ROW),
-        "03 ffffffff ffffffffffffffff ffff 00000017 416e612c47696c2c312c323030302d30312d30312c370a",
-        PipeRecord(Order.ROWS, 2**32 - 1, 2**64 - 1, 65535, ROW),
+        pack(Order.BATCHES, 2**32 - 1, 2**64 - 1, 65535, ROW),
+        "02 ffffffff ffffffffffffffff ffff 00000017 416e612c47696c2c312c323030302d30312d30312c370a",
+        PipeRecord(Order.BATCHES, 2**32 - 1, 2**64 - 1, 65535, ROW),
     ),
     (
         pack(Order.END, 3, 9, True, b"\xaa"),

@@ -109,8 +109,8 @@ def test_answers_reach_their_session(rig: Rig) -> None:
     """Each answer goes to the session that it is for, in order, and settles what was in hand."""
     (one, first), (two, second) = rig.sit(), rig.sit()
     for _ in range(3):
-        one.classic(b"")
-    two.classic(b"")
+        one.batches(b"", 1)
+    two.batches(b"", 1)
     rig.child.answer(stored(1, 300, 10, 290) + stored(2, 1, 1) + stored(1, 300, 0))
     assert first.heard == [("stored", 300, 10, 290), ("stored", 300, 0)]
     assert second.heard == [("stored", 1, 1)]
@@ -120,7 +120,7 @@ def test_answers_reach_their_session(rig: Rig) -> None:
 def test_answers_in_pieces(rig: Rig) -> None:
     """Where the pipe cuts does not matter."""
     seat, client = rig.sit()
-    seat.classic(b"")
+    seat.batches(b"", 1)
     for byte in stored(1, 65535, 65535):
         assert client.heard == []
         rig.child.answer(bytes([byte]))
@@ -130,8 +130,8 @@ def test_answers_in_pieces(rig: Rig) -> None:
 def test_refusal_ends_the_seat(rig: Rig) -> None:
     """The session hears why; then nothing more of this writer, not even its end."""
     seat, client = rig.sit()
-    seat.rows(9, 3, b"")
-    seat.rows(12, 3, b"")
+    seat.batches(b"", 1)
+    seat.batches(b"", 1)
     rig.child.answer(refused(1) + stored(1, 1, 1))
     assert client.heard == [("refused", REFUSAL)]
     assert seat.in_hand == 0
@@ -154,7 +154,7 @@ def test_end_ends_the_seat(rig: Rig) -> None:
 def test_a_refusal_that_may_come_again_keeps_the_seat(rig: Rig) -> None:
     """The session hears it, and is told of what it sends then."""
     seat, client = rig.sit()
-    seat.rows(0, 3, b"")
+    seat.batches(b"", 1)
     rig.child.answer(again(1) + stored(1, 3, 3))
     assert client.heard == [("refused", AGAIN), ("stored", 3, 3)]
     assert rig.writer.sessions == 1
@@ -163,7 +163,7 @@ def test_a_refusal_that_may_come_again_keeps_the_seat(rig: Rig) -> None:
 def test_a_batch_is_held(rig: Rig) -> None:
     """The session hears that its batch waits for room; it is still in hand."""
     seat, client = rig.sit()
-    seat.classic(b"")
+    seat.batches(b"", 1)
     rig.child.answer(held(1))
     assert client.heard == [("held",)]
     assert seat.in_hand == 1
@@ -172,7 +172,7 @@ def test_a_batch_is_held(rig: Rig) -> None:
 def test_who_has_left_hears_what_became_of_it(rig: Rig) -> None:
     """Until the CLOSE is answered; then no answer reaches it, and its seat is free."""
     seat, client = rig.sit()
-    seat.classic(b"")
+    seat.batches(b"", 1)
     seat.leave()
     rig.child.answer(stored(1, 1, 1))
     assert client.heard == [("stored", 1, 1)]
@@ -203,7 +203,7 @@ def test_who_has_left_may_be_refused_or_end(rig: Rig) -> None:
 def test_budget(rig: Rig) -> None:
     """It is used up by what the child has not dealt with, wherever that is, to the byte."""
     seat, _ = rig.sit()
-    seat.classic(bytes(BUDGET_BYTES - OPENING - HEAD - HEAD))
+    seat.batches(bytes(BUDGET_BYTES - OPENING - HEAD - HEAD), 1)
     assert not rig.writer.full
     seat.leave()
     assert rig.child.sent == BUDGET_BYTES
@@ -215,7 +215,7 @@ def test_budget(rig: Rig) -> None:
 def test_what_was_taken_makes_room(rig: Rig) -> None:
     """It is not in the pipe any more, although it is not dealt with; what is held comes back."""
     seat, client = rig.sit()
-    seat.classic(bytes(BUDGET_BYTES))
+    seat.batches(bytes(BUDGET_BYTES), 1)
     seat.wait()
     rig.child.answer(pack(Answer.TAKEN, 0, rig.child.sent))
     assert not rig.writer.full
@@ -231,7 +231,7 @@ def test_line_moves_one_at_a_time(rig: Rig) -> None:
 
     def fill(name: str, seat: Seat) -> None:
         turns.append(name)
-        seat.classic(bytes(BUDGET_BYTES))
+        seat.batches(bytes(BUDGET_BYTES), 1)
         seat.wait()
 
     first.when_resumed = lambda: fill("first", one)
@@ -254,7 +254,7 @@ def test_line_moves_one_at_a_time(rig: Rig) -> None:
 def test_line_moves_while_there_is_room(rig: Rig) -> None:
     """All who wait are resumed at once if they leave room to each other."""
     seats = [rig.sit() for _ in range(5)]
-    seats[0][0].classic(bytes(BUDGET_BYTES))
+    seats[0][0].batches(bytes(BUDGET_BYTES), 1)
     for seat, _ in seats:
         seat.wait()
     rig.child.answer(stored(1, 1, 1))
@@ -266,7 +266,7 @@ def test_line_moves_while_there_is_room(rig: Rig) -> None:
 def test_who_leaves_loses_its_turn(rig: Rig) -> None:
     """A session that has left the line is passed over, the next one moves up."""
     (one, first), (two, second) = rig.sit(), rig.sit()
-    one.classic(bytes(BUDGET_BYTES))
+    one.batches(bytes(BUDGET_BYTES), 1)
     one.wait()
     two.wait()
     one.leave()
@@ -287,7 +287,7 @@ def test_nobody_is_crowded_out(sizes: list[list[int]]) -> None:
             times[number] += 1
         while sizes[number]:
             size = sizes[number].pop()
-            seats[number].classic(bytes(size))
+            seats[number].batches(bytes(size), 1)
             in_hand = rig.child.sent - taken
             assert in_hand < BUDGET_BYTES + len(seats) * (HEAD + OPENING + BUDGET_BYTES)
             if seats[number].full:
@@ -350,7 +350,7 @@ def test_answer_resets_the_timeout(rig: Rig) -> None:
     """A child that answers anything, however slow it is with the rest, is alive."""
     seat, _ = rig.sit()
     for _ in range(5):
-        seat.classic(b"")
+        seat.batches(b"", 1)
         rig.clock.advance(TIMEOUT - 1)
         rig.child.answer(stored(1, 0, 0))
     rig.clock.advance(TIMEOUT - 1)
@@ -372,10 +372,10 @@ def test_timeout_begins_with_what_is_in_hand(rig: Rig) -> None:
     seat, _ = rig.sit()
     rig.take_all()
     rig.clock.advance(TIMEOUT - 1)
-    seat.classic(b"")
+    seat.batches(b"", 1)
     rig.clock.advance(TIMEOUT - 1)
     assert rig.child.signals == []
-    seat.classic(b"")
+    seat.batches(b"", 1)
     rig.clock.advance(1)
     assert rig.child.signals == ["KILL"]
 
@@ -544,7 +544,7 @@ def test_orders_to_a_child_that_is_gone_are_dropped(rig: Rig) -> None:
     """They are no error, cost no budget and start no clock."""
     seat, _ = rig.sit()
     rig.child.end(3)
-    seat.classic(bytes(BUDGET_BYTES))
+    seat.batches(bytes(BUDGET_BYTES), 1)
     seat.leave()
     rig.writer.close()
     rig.writer.kill()
@@ -555,12 +555,12 @@ def test_orders_to_a_child_that_is_gone_are_dropped(rig: Rig) -> None:
 def test_close(rig: Rig) -> None:
     """The child gets no more orders, but what it has it may answer; closing twice is harmless."""
     seat, client = rig.sit()
-    seat.classic(b"")
+    seat.batches(b"", 1)
     rig.child.orders()
     rig.writer.close()
     rig.writer.close()
     assert rig.child.closed == [0]
-    seat.classic(b"more")
+    seat.batches(b"more", 1)
     seat.leave()
     other, heard = rig.sit()
     assert rig.child.orders() == []
@@ -582,7 +582,7 @@ def test_kill(rig: Rig) -> None:
     rig.writer.kill()
     assert rig.child.signals == ["KILL"]
     assert not rig.writer.usable
-    seat.classic(b"")
+    seat.batches(b"", 1)
     rig.writer.close()
     assert rig.child.orders() == []
     assert rig.child.closed == []
@@ -608,5 +608,5 @@ def test_child_may_close_its_output(rig: Rig, fd: int) -> None:
     rig.child.hang_up(fd)
     assert rig.writer.usable
     seat, _ = rig.sit()
-    seat.classic(b"x")
-    assert rig.child.orders()[-1] == PipeRecord(Order.CLASSIC, 1, 0, 0, b"x")
+    seat.batches(b"x", 1)
+    assert rig.child.orders()[-1] == PipeRecord(Order.BATCHES, 1, 0, 0, b"x")

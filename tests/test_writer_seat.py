@@ -50,14 +50,14 @@ def test_orders(child: FakeChild) -> None:
     """Each verb is one order, with the seat's number; what is in hand is counted."""
     first, second = seat_at(child, Notes()), seat_at(child, Notes(), 6)
     assert first.in_hand == 0
-    first.classic(b"a,")
-    second.rows(9, 2, b"rows")
+    first.batches(b"a,", 1)
+    second.batches(b"rows", 1)
     first.end(None, b"")
     second.end(0, b"nonce")
     second.end(2**64 - 1, b"nonce")
     assert child.orders() == [
-        PipeRecord(Order.CLASSIC, 1, 0, 0, b"a,"),
-        PipeRecord(Order.ROWS, 2, 9, 2, b"rows"),
+        PipeRecord(Order.BATCHES, 1, 0, 0, b"a,"),
+        PipeRecord(Order.BATCHES, 2, 0, 0, b"rows"),
         PipeRecord(Order.END, 1, 0, 0, b""),
         PipeRecord(Order.END, 2, 0, 1, b"nonce"),
         PipeRecord(Order.END, 2, 2**64 - 1, 1, b"nonce"),
@@ -85,7 +85,7 @@ def test_full_and_wait(child: FakeChild) -> None:
     client = Notes()
     seat = seat_at(child, client)
     assert not seat.full
-    seat.classic(bytes(BUDGET_BYTES))
+    seat.batches(bytes(BUDGET_BYTES), 1)
     assert seat.full
     seat.wait()
     assert client.heard == []
@@ -98,8 +98,8 @@ def test_what_is_stored_moves_the_standing(child: FakeChild) -> None:
     """Next index and CRC are what the writer says; the END adds itself and its nonce."""
     client = Notes()
     seat = seat_at(child, client)
-    seat.rows(9, 2, b"rows")
-    seat.rows(11, 1, b"rows")
+    seat.batches(b"rows", 1)
+    seat.batches(b"rows", 1)
     seat.end(12, NONCE)
     child.answer(stored(1, 12, 2, 1, crc=7))
     assert seat.standing == Standing(12, 7)
@@ -116,7 +116,7 @@ def test_leave(child: FakeChild) -> None:
     client = Notes()
     seat = seat_at(child, client)
     notes = settling(seat)
-    seat.rows(9, 2, b"rows")
+    seat.batches(b"rows", 1)
     seat.leave()
     assert child.orders()[1:] == [PipeRecord(Order.CLOSE, 1, 0, 0, b"")]
     assert notes == []
@@ -135,7 +135,7 @@ def test_a_refusal_settles(child: FakeChild) -> None:
     client = Notes()
     seat = seat_at(child, client)
     notes = settling(seat)
-    seat.rows(9, 3, b"rows")
+    seat.batches(b"rows", 1)
     seat.end(12, NONCE)
     child.answer(refused(1))
     assert client.heard == [("refused", REFUSAL)]
@@ -148,13 +148,13 @@ def test_a_refusal_that_may_come_again_settles_nothing(child: FakeChild) -> None
     client = Notes()
     seat = seat_at(child, client)
     notes = settling(seat)
-    seat.rows(9, 3, b"rows")
+    seat.batches(b"rows", 1)
     seat.end(12, NONCE)
     child.answer(again(1))
     assert client.heard == [("refused", AGAIN)]
     assert (seat.in_hand, seat.ending) == (0, False)
     assert notes == []
-    seat.rows(9, 3, b"rows")
+    seat.batches(b"rows", 1)
     assert seat.in_hand == 1
     child.answer(stored(1, 12, 3))
     assert seat.in_hand == 0
@@ -164,7 +164,7 @@ def test_a_batch_that_is_held_stays_in_hand(child: FakeChild) -> None:
     """It was not answered: it waits for room."""
     client = Notes()
     seat = seat_at(child, client, standing=Standing(classic=True))
-    seat.classic(b"a,")
+    seat.batches(b"a,", 1)
     child.answer(held(1))
     assert client.heard == [("held",)]
     assert seat.in_hand == 1
@@ -174,9 +174,9 @@ def test_when_its_writer_dies_it_is_not_settled(child: FakeChild) -> None:
     """What was stored without a word is not known before the segment was looked at."""
     client = Notes()
     seat = seat_at(child, client)
-    seat.rows(9, 3, b"rows")
+    seat.batches(b"rows", 1)
     child.answer(stored(1, 12, 3, crc=7))
-    seat.rows(12, 3, b"rows")
+    seat.batches(b"rows", 1)
     notes = settling(seat)
     child.die()
     assert client.heard[1:] == [("lost", "its writer was ended by signal 9")]
