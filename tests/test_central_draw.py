@@ -20,7 +20,8 @@ from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.record import AgencyPart
 from lottery.ledger.standing import Standing
 from lottery.wire import lottery1
-from lottery.wire.messages import DrawState, Hello, Welcome
+from lottery.wire.lottery1 import encode
+from lottery.wire.messages import Batch, DrawState, Hello, Welcome
 from lottery.writer.disk import DiskWork
 from lottery.writer.pool import WriterPool, WriterTerms
 
@@ -88,7 +89,7 @@ class Rig:
         for session in sessions:
             assert session.seat is not None
             if bets:
-                session.seat.batches(ROWS, 1)
+                session.seat.batches(encode(Batch(0, bets, ROWS)), 1)
             session.ends(bets)
         self.reactor.work()
 
@@ -164,7 +165,7 @@ def test_parts_for_the_record(tmp_path: Path) -> None:
     rig = Rig(tmp_path, 4)
     nine, classic, late = rig.hello(9), rig.classic(), rig.hello(4)
     assert nine.seat is not None
-    nine.seat.batches(ROWS, 1)
+    nine.seat.batches(encode(Batch(0, 2, ROWS)), 1)
     late.fail(Code.TIMEOUT, "silent")
     rig.ends(classic)
     nine.ends(2)
@@ -184,7 +185,7 @@ def test_totals_are_logged_when_a_part_is_decided(tmp_path: Path, level: str) ->
     rig.ends(rig.hello(9), bets=2)
     late = rig.hello(4)
     assert late.seat is not None
-    late.seat.batches(ROWS, 1)
+    late.seat.batches(encode(Batch(0, 2, ROWS)), 1)
     late.fail(Code.TIMEOUT, "silent")
     rig.reactor.work()
     rig.ends(rig.classic())
@@ -326,7 +327,7 @@ def test_back_where_it_was(tmp_path: Path) -> None:
     rig = Rig(tmp_path, 2, rejoin=30.0)
     session = rig.hello(1)
     assert session.seat is not None
-    session.seat.batches(ROWS, 1)
+    session.seat.batches(encode(Batch(0, 2, ROWS)), 1)
     rig.reactor.work()
     session.goes()
     back = rig.hello(1, acknowledged=2)
@@ -335,7 +336,7 @@ def test_back_where_it_was(tmp_path: Path) -> None:
     (welcome,) = back.welcomes
     assert (welcome.next_index, welcome.crc, welcome.ended) == (2, crc32(ROWS), False)
     assert back.seat is not None
-    back.seat.batches(ROWS, 1)
+    back.seat.batches(encode(Batch(2, 2, ROWS)), 1)
     rig.reactor.work()
     assert back.heard == [("stored", 4, 2)]
     assert rig.timers() == []
@@ -401,7 +402,7 @@ def test_lost_acknowledgements(tmp_path: Path, acknowledged: int) -> None:
     if acknowledged > 1:
         session = rig.hello(1)
         assert session.seat is not None
-        session.seat.batches(ROWS, 1)
+        session.seat.batches(encode(Batch(0, 2, ROWS)), 1)
         rig.reactor.work()
         stored = 2
     sentence = f"{acknowledged} bets were acknowledged to agency 1, draw 4 has {stored} of them"
@@ -421,7 +422,7 @@ def test_acknowledged_by_a_session_that_is_still_there(tmp_path: Path) -> None:
     rig = Rig(tmp_path, 2, rejoin=30.0)
     session = rig.hello(1)
     assert session.seat is not None
-    session.seat.batches(ROWS, 1)
+    session.seat.batches(encode(Batch(0, 2, ROWS)), 1)
     rig.reactor.work()
     back = rig.hello(1, acknowledged=2)
     rig.reactor.work()
@@ -545,7 +546,7 @@ def test_restore(tmp_path: Path) -> None:
     assert new.place.agency == 3
     rig.ends(new)
     assert back.seat is not None
-    back.seat.batches(ROWS, 1)
+    back.seat.batches(encode(Batch(2, 2, ROWS)), 1)
     rig.reactor.work()
     rig.clock.advance(100)
     back.ends(4)

@@ -15,6 +15,8 @@ from lottery.central.receiver import MessageReceiver
 from lottery.central.speech import CLASSIC, LOTTERY1
 from lottery.errors import Code, LocalProtocolError, RemoteProtocolError
 from lottery.wire import classic, lottery1
+from lottery.wire.decoder import Decoder
+from lottery.wire.frames import RUN_BYTES
 from lottery.wire.messages import (
     ClassicEnd,
     DrawState,
@@ -39,6 +41,7 @@ class Notes(MessageReceiver):
     :ivar silences: how often it was silent for too long.
     :ivar hears: whether it takes the next message.
     :ivar turn: whether it is the peer's turn.
+    :ivar runs: how many bytes of batches it takes at once.
     :ivar when_heard: what it does about a message.
     """
 
@@ -47,11 +50,26 @@ class Notes(MessageReceiver):
         self.failures: list[tuple[Code, str]] = []
         self.silences = 0
         self.hears = self.turn = True
+        self.runs = RUN_BYTES
         self.when_heard: Callable[[Message], None] = lambda message: None
 
     def messageReceived(self, message: Message) -> None:
         self.heard.append(message)
         self.when_heard(message)
+
+    def batchesReceived(self, frames: bytes, count: int) -> None:
+        """Note them one by one, as if they had come so."""
+        decoder = Decoder(lottery1.TO_CENTRAL, classic.TO_CENTRAL)
+        decoder.receive(frames)
+        messages = [decoder.next_message() for _ in range(count)]
+        assert not decoder.unread
+        for message in messages:
+            assert message is not None
+            self.messageReceived(message)
+
+    @property
+    def room(self) -> int:
+        return self.runs
 
     def may_hear(self) -> bool:
         return self.hears and not self.failures
@@ -125,7 +143,7 @@ def test_what_may_not_be_heard_waits() -> None:
     def stop(message: Message) -> None:
         notes.hears = False
 
-    notes.when_heard = stop
+    notes.when_heard, notes.runs = stop, 1
     for word in words:
         notes.dataReceived(lottery1.encode(word))
     assert notes.heard == words[:1]

@@ -17,6 +17,7 @@ from lottery.central.speech import CLASSIC, LOTTERY1, Speech
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder
+from lottery.wire.frames import RUN_BYTES
 from lottery.wire.messages import Message
 from lottery.wire.states import SENDING, Conversation, State
 
@@ -47,6 +48,11 @@ class MessageReceiver(Protocol, ABC):
     @abstractmethod
     def batchesReceived(self, frames: bytes, count: int) -> None:
         """So many batches have come that count, one behind the other: their frames."""
+
+    @property
+    def room(self) -> int:
+        """How many bytes of batches to take at once, above 0 while they may be heard."""
+        return RUN_BYTES
 
     @abstractmethod
     def may_hear(self) -> bool:
@@ -80,7 +86,7 @@ class MessageReceiver(Protocol, ABC):
         """
         try:
             while self.may_hear():
-                if self.state in SENDING and (run := self._decoder.next_run()):
+                if self.state in SENDING and (run := self._decoder.next_run(self.room)):
                     self._silence.moved()
                     self.batchesReceived(*run)
                     continue

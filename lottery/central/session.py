@@ -29,6 +29,7 @@ from lottery.central.receiver import MessageReceiver
 from lottery.central.session_log import SessionLog
 from lottery.central.speech import CLASSIC, CannotSay
 from lottery.errors import Code, RemoteProtocolError
+from lottery.wire.frames import RUN_BYTES
 from lottery.wire.messages import Batch, ClassicBatch, ClassicEnd, End, Hello, Received
 from lottery.wire.states import State
 from lottery.writer.pipe import Refusal
@@ -118,6 +119,11 @@ class AgencySession(MessageReceiver):
         seat = (self._seat or self._begin_classic()) if classic else self._taken_seat()
         seat.batches(frames, count)
         self._wait_for_room(seat)
+
+    @property
+    def room(self) -> int:
+        """What the writer has room for, but no more than makes a record."""
+        return RUN_BYTES if self._seat is None else min(RUN_BYTES, self._seat.room)
 
     def _taken_seat(self) -> Seat:
         """Give the seat; the table of states lets HELLO come first.

@@ -92,11 +92,12 @@ class Decoder:
             self._data, self._start = b"", 0
             raise
 
-    def next_run(self) -> tuple[bytes, int] | None:
+    def next_run(self, room: int = RUN_BYTES) -> tuple[bytes, int] | None:
         """Give the whole frames that stand here, of the kind that may be taken in runs.
 
         They are not looked into: that is the fast path, for whoever passes them on as they are.
 
+        :param room: in bytes, above 0; the last of the frames may go beyond it.
         :return: the frames as they came, headers and all, and how many; None if there is none
             that is whole, which :meth:`next_message` makes of what it can.
         """
@@ -105,7 +106,7 @@ class Decoder:
             return None
         kind, least, most = spoken.run_of, spoken.run_least, spoken.payload_limit
         data, start = self._data, self._start
-        place, frames, last = start, 0, min(len(data) - HEADER_BYTES, start + RUN_BYTES)
+        place, frames, last = start, 0, min(len(data) - HEADER_BYTES, start + room - 1)
         while place <= last and data[place] == kind:
             length = data[place + 1] << 8 | data[place + 2]
             end = place + HEADER_BYTES + length

@@ -96,7 +96,12 @@ class Writer(ProcessProtocol):
     @property
     def full(self) -> bool:
         """Whether the budget is used up."""
-        return self._sent - self._taken >= BUDGET_BYTES
+        return self.room <= 0
+
+    @property
+    def room(self) -> int:
+        """How many bytes of the budget are left; below 0, how many too many were handed on."""
+        return BUDGET_BYTES - (self._sent - self._taken)
 
     def seat(self, client: WriterClient, agency: int, standing: Standing) -> Seat:
         """Give a session a seat; the writer will take no other index than the next one."""

@@ -16,6 +16,10 @@ class OrderTaker(Interface):
     def full(self) -> bool:
         """Whether the budget is used up."""
 
+    @property
+    def room(self) -> int:
+        """How many bytes of the budget are left."""
+
     def send(self, order: bytes) -> None:
         """Hand an order on."""
 
@@ -81,6 +85,11 @@ class Seat:
     def full(self) -> bool:
         """Whether the session should :meth:`wait` before it hands on more."""
         return self._writer.full
+
+    @property
+    def room(self) -> int:
+        """How many bytes the writer has room for, above 0 unless it is full."""
+        return self._writer.room
 
     def batches(self, frames: bytes, count: int) -> None:
         """Hand on the frames of so many batches, as they came."""
