@@ -49,6 +49,9 @@ from lottery.errors import Code
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.segment import Kind, Records, pack_close, pack_head
 from lottery.ledger.standing import Standing
+from lottery.wire import classic as classic_dialect
+from lottery.wire.lottery1 import encode
+from lottery.wire.messages import Batch, ClassicBatch
 from lottery.writer import ANSWERS_FD, LOCK_FD, ORDERS_FD
 from lottery.writer.disk import DiskWork
 from lottery.writer.pipe import Answer, Exit, PipeReader, PipeRecord, Refusal
@@ -187,19 +190,19 @@ async def test_stores_and_acknowledges(tmp_path: Path) -> None:
     """Both dialects and an END at one writer; what it refuses changes nothing; it ends with 0."""
     async with running(tmp_path, limit=1) as rig:
         (one, first), (two, second), (three, third) = rig.sit(7), rig.sit(3, True), rig.sit(9)
-        one.rows(0, 2, ROW + ROW)
+        one.batches(encode(Batch(0, 2, ROW + ROW)), 1)
         assert await first.hears() == ("stored", 2, 2)
-        two.classic(ROW.replace(b"\n", b","))
+        two.batches(classic_dialect.encode(ClassicBatch(ROW.replace(b"\n", b","))), 1)
         two.end(None, b"")
         assert await second.hears() == ("stored", 1, 1)
         assert await second.hears() == ("ended", 1)
-        three.rows(0, 1, ROW.replace(b"2000", b"3000"))
+        three.batches(encode(Batch(0, 1, ROW.replace(b"2000", b"3000"))), 1)
         name, refusal = await third.hears()
         assert name == "refused"
         assert isinstance(refusal, Refusal)
         assert (refusal.code, refusal.row, refusal.field) == (Code.FIELD, 1, 4)
         # What was handed on when the pool is closed is still stored and answered.
-        one.rows(2, 1, ROW)
+        one.batches(encode(Batch(2, 1, ROW)), 1)
         one.end(3, bytes(32))
         (how,) = await rig.close()
         assert await first.hears() == ("stored", 3, 1)
@@ -217,7 +220,7 @@ async def test_far_more_than_the_pipe_holds(tmp_path: Path) -> None:
     async with running(tmp_path, limit=1) as rig:
         seat, session = rig.sit(1)
         for number in range(batches):
-            seat.rows(number * bets, bets, ROW * bets)
+            seat.batches(encode(Batch(number * bets, bets, ROW * bets)), 1)
         assert seat.full
         answered, answers = 0, 0
         while answered < batches:
@@ -238,15 +241,15 @@ async def test_killed_writer_fails_its_sessions_only(tmp_path: Path) -> None:
     async with running(tmp_path) as rig:
         (one, first), (two, second) = rig.sit(1), rig.sit(2)
         _, third = rig.sit(3)
-        one.rows(0, 1, ROW)
+        one.batches(encode(Batch(0, 1, ROW)), 1)
         assert await first.hears() == ("stored", 1, 1)
         os.kill(rig.pids[0], signal.SIGKILL)
         assert await first.hears() == KILLED
         assert await third.hears() == KILLED
-        two.rows(0, 1, ROW)
+        two.batches(encode(Batch(0, 1, ROW)), 1)
         assert await second.hears() == ("stored", 1, 1)
         four, fourth = rig.sit(4)
-        four.rows(0, 1, ROW)
+        four.batches(encode(Batch(0, 1, ROW)), 1)
         assert await fourth.hears() == ("stored", 1, 1)
         assert [each.status for each in await rig.close()] == [-9, 0, 0]
         assert await second.hears() == ("lost", "its writer ended with status 0 (done)")
@@ -262,14 +265,14 @@ async def test_stopped_writer_is_killed_after_the_timeout(tmp_path: Path) -> Non
     async with running(tmp_path, timeout_seconds=2) as rig:
         (one, first), (two, second) = rig.sit(1), rig.sit(2)
         for seat, session in ((one, first), (two, second)):
-            seat.rows(0, 1, ROW)
+            seat.batches(encode(Batch(0, 1, ROW)), 1)
             assert await session.hears() == ("stored", 1, 1)
         for pid in rig.pids:
             os.kill(pid, signal.SIGSTOP)
-        one.rows(1, 1, ROW)
+        one.batches(encode(Batch(1, 1, ROW)), 1)
         assert await first.hears() == KILLED
         os.kill(rig.pids[1], signal.SIGCONT)
-        two.rows(1, 1, ROW)
+        two.batches(encode(Batch(1, 1, ROW)), 1)
         assert await second.hears() == ("stored", 2, 1)
         errors = [line["error"] for line in rig.log.of("writer") if "error" in line]
         assert errors == ["no answer for 2 s, killed"]
@@ -281,11 +284,11 @@ async def test_signals_to_the_whole_service_are_ignored(tmp_path: Path) -> None:
     """SIGTERM and SIGINT are the parent's business: a writer stores on."""
     async with running(tmp_path) as rig:
         seat, session = rig.sit(1)
-        seat.rows(0, 1, ROW)
+        seat.batches(encode(Batch(0, 1, ROW)), 1)
         assert await session.hears() == ("stored", 1, 1)
         os.kill(rig.pids[0], signal.SIGTERM)
         os.kill(rig.pids[0], signal.SIGINT)
-        seat.rows(1, 1, ROW)
+        seat.batches(encode(Batch(1, 1, ROW)), 1)
         assert await session.hears() == ("stored", 2, 1)
         assert [each.status for each in await rig.close()] == [0]
 
@@ -295,22 +298,22 @@ async def test_disk_without_room(tmp_path: Path) -> None:
     """Who can send again is asked to, who cannot waits; when there is room, both go on."""
     async with running(tmp_path, limit=1) as rig:
         (one, first), (two, second) = rig.sit(1), rig.sit(2, classic=True)
-        one.rows(0, 1, ROW)
+        one.batches(encode(Batch(0, 1, ROW)), 1)
         assert await first.hears() == ("stored", 1, 1)
         size = rig.draw.segment(1).stat().st_size
         limit = resource.prlimit(rig.pids[0], resource.RLIMIT_FSIZE, (size + 10, -1))
-        one.rows(1, 1, ROW)
+        one.batches(encode(Batch(1, 1, ROW)), 1)
         name, refusal = await first.hears()
         assert (name, refusal) == (
             "refused",
             Refusal(Code.STORAGE, True, 1, 0, 0, "no room on the disk, send again", 0),
         )
-        two.classic(ROW.replace(b"\n", b","))
+        two.batches(classic_dialect.encode(ClassicBatch(ROW.replace(b"\n", b","))), 1)
         assert await second.hears() == ("held",)
         assert rig.draw.segment(1).stat().st_size == size
         resource.prlimit(rig.pids[0], resource.RLIMIT_FSIZE, limit)
         assert await second.hears() == ("stored", 1, 1)
-        one.rows(1, 1, ROW)
+        one.batches(encode(Batch(1, 1, ROW)), 1)
         assert await first.hears() == ("stored", 2, 1)
         assert [each.status for each in await rig.close()] == [0]
     assert rows_in(rig.draw.segments()) == b"1,%s1,%s2,%s" % (ROW, ROW, ROW)
@@ -339,7 +342,7 @@ async def test_child_holds_its_pipes_its_segment_and_the_lock_only(tmp_path: Pat
     try:
         async with running(tmp_path) as rig:
             seat, session = rig.sit(1)
-            seat.rows(0, 1, ROW)
+            seat.batches(encode(Batch(0, 1, ROW)), 1)
             await session.hears()
             fds = open_fds(rig.pids[0])
             pipes = [fds.pop(str(fd)).partition(":")[0] for fd in range(4)]
@@ -368,9 +371,12 @@ from twisted.internet.threads import deferToThread
 from writer_rig import Notes
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.standing import Standing
+from lottery.wire.lottery1 import encode
+from lottery.wire.messages import Batch
 from lottery.writer.disk import DiskWork
 from lottery.writer.pool import WriterPool, WriterTerms
 
+batch = encode(Batch(0, 1, b"Ana,Gil,1,2000-01-01,7\\n"))
 log = MemoryLog()
 terms = WriterTerms(1, 30, 0, os.open(os.devnull, os.O_RDWR))
 disk = DiskWork(deferToThread, reactor, log)
@@ -378,7 +384,7 @@ pool = WriterPool(reactor, DrawDirectory(1, Path(sys.argv[1])), terms, disk, pri
 client = Notes()
 client.stored = lambda next_index, bets: print(log.actions[0]["pid"], flush=True)
 reactor.callWhenRunning(
-    lambda: pool.seat(client, 1, Standing()).rows(0, 1, b"Ana,Gil,1,2000-01-01,7\\n")
+    lambda: pool.seat(client, 1, Standing()).batches(batch, 1)
 )
 reactor.run()
 """
