@@ -17,7 +17,6 @@ from lottery.central.speech import CLASSIC, LOTTERY1, Speech
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder
-from lottery.wire.frames import RUN_BYTES
 from lottery.wire.messages import Message
 from lottery.wire.states import SENDING, Conversation, State
 
@@ -49,14 +48,9 @@ class MessageReceiver(Protocol, ABC):
     def batchesReceived(self, frames: bytes, count: int) -> None:
         """So many batches have come that count, one behind the other: their frames."""
 
-    @property
-    def room(self) -> int:
-        """How many bytes of batches to take at once, above 0 while they may be heard."""
-        return RUN_BYTES
-
     @abstractmethod
-    def may_hear(self) -> bool:
-        """Whether the next message is to be taken; if not, it waits for :meth:`proceed`."""
+    def room(self) -> int:
+        """How many bytes of batches to take at once; 0: all waits for :meth:`proceed`."""
 
     @abstractmethod
     def is_peers_turn(self) -> bool:
@@ -85,8 +79,8 @@ class MessageReceiver(Protocol, ABC):
         are and not looked into: nearly all that a central hears is batches.
         """
         try:
-            while self.may_hear():
-                if self.state in SENDING and (run := self._decoder.next_run(self.room)):
+            while room := self.room():
+                if self.state in SENDING and (run := self._decoder.next_run(room)):
                     self._silence.moved()
                     self.batchesReceived(*run)
                     continue

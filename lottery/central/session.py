@@ -93,9 +93,11 @@ class AgencySession(MessageReceiver):
 
     # What the agency says.
 
-    def may_hear(self) -> bool:
-        """Whether the next message is to be taken."""
-        return not (self._waiting or self._parting or self._connection.leaving)
+    def room(self) -> int:
+        """What the writer has room for, but no more than makes a record; 0 to hear nothing."""
+        if self._waiting or self._parting or self._connection.leaving:
+            return 0
+        return RUN_BYTES if self._seat is None else min(RUN_BYTES, max(1, self._seat.room))
 
     def messageReceived(self, message: Message) -> None:
         """Hand on a batch or an END, or deal with what else an agency says."""
@@ -107,37 +109,31 @@ class AgencySession(MessageReceiver):
             case End(total, nonce):
                 self._taken_seat().end(total, nonce)
             case ClassicEnd():
-                (self._seat or self._begin_classic()).end(None, b"")
+                self._taken_seat().end(None, b"")
             case Received():
                 cast(Delivery, self._delivery).check(message)
                 self._finish_delivery("")
                 self._leave()
 
     def batchesReceived(self, frames: bytes, count: int) -> None:
-        """Hand on batches."""
-        classic = self.speech is CLASSIC
-        seat = (self._seat or self._begin_classic()) if classic else self._taken_seat()
+        """Hand on batches; if the writer has no room for more, wait until it has."""
+        seat = self._taken_seat()
         seat.batches(frames, count)
-        self._wait_for_room(seat)
-
-    @property
-    def room(self) -> int:
-        """What the writer has room for, but no more than makes a record."""
-        return RUN_BYTES if self._seat is None else min(RUN_BYTES, self._seat.room)
+        if seat.full:
+            self._waiting = True
+            self._connection.pause()
+            seat.wait()
 
     def _taken_seat(self) -> Seat:
-        """Give the seat; the table of states lets HELLO come first.
+        """Give the seat: the one that HELLO brought, or that what is classic begins with.
 
         :raises RemoteProtocolError: STATE, if an END was stored in spite of a refusal before it.
         """
+        if self._seat is None and self.speech is CLASSIC:
+            self._sit_down(self.factory.draws.classic(self))
         if self._seat is None:
             raise RemoteProtocolError(Code.STATE, "nothing may follow an END that is stored")
         return self._seat
-
-    def _begin_classic(self) -> Seat:
-        seat = self.factory.draws.classic(self)
-        self._sit_down(seat)
-        return seat
 
     def join(self, place: Place) -> None:
         """Speak for a place from now on."""
@@ -155,12 +151,6 @@ class AgencySession(MessageReceiver):
         self._acknowledgements = Acknowledgements(self._connection.transport, self.speech)
 
     # What the writer says.
-
-    def _wait_for_room(self, seat: Seat) -> None:
-        if seat.full:
-            self._waiting = True
-            self._connection.pause()
-            seat.wait()
 
     def resume(self) -> None:
         """Go on: the writer has room again."""

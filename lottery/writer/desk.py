@@ -32,8 +32,8 @@ from lottery.errors import Code
 from lottery.ledger.segment import Kind
 from lottery.ledger.segment import pack as pack_record
 from lottery.ledger.standing import Standing
-from lottery.wire.frames import HEADER_BYTES as FRAME_HEADER_BYTES
 from lottery.wire.frames import CLASSIC_BATCH, LOTTERY1_BATCH, payloads_of
+from lottery.wire.frames import HEADER_BYTES as FRAME_HEADER_BYTES
 from lottery.writer.pipe import (
     HEADER_BYTES,
     Answer,

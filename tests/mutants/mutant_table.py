@@ -118,8 +118,8 @@ MUTANTS: Final = (
         (
             Edit(
                 "lottery/writer/desk.py",
-                "            if order.place != self.next_index:\n",
-                "            if order.place < 0:\n",
+                "        if first != self.next_index:\n",
+                "        if first < 0:\n",
             ),
         ),
         ("tests/test_writer_desk.py::test_batch_out_of_its_place",),
