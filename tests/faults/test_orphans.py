@@ -20,12 +20,13 @@ from counts import count, dice
 from day import Day, rows_of_agency
 from live import LiveCentral, LiveProcess
 from oracle import stored_rows
+from writer_orders import ANA, BO, lines
 
 from lottery.ledger.reading import SegmentReading
 from lottery.ledger.salvage import salvage
 from lottery.ledger.standing import Standing
 from lottery.writer.child import SegmentPlan, serve
-from lottery.writer.pipe import Answer, Order, PipeReader, pack, pack_open
+from lottery.writer.pipe import Answer, PipeReader, pack_open
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -75,14 +76,14 @@ def test_a_writer_that_outlives_its_salvage(tmp_path: Path) -> None:
     plan = SegmentPlan(str(path), 1, 1, 0)
     orders, down = os.pipe()
     up, answers = os.pipe()
-    first = pack_open(1, 5, Standing()) + batch(0, "Ana,Gil,1,2000-01-01,7")
+    first = pack_open(1, 5, Standing()) + lines(1, 0, ANA)
     os.write(down, first)
     thread = Thread(target=serve, args=(orders, answers, plan, lambda: date(2026, 3, 17)))
     thread.start()
     os.read(up, 1 << 16)
     torn = salvage(path, 1, 1, anew=True)
     content = path.read_bytes()
-    os.write(down, batch(1, "Bo,Paz,02,1999-12-31,0042"))
+    os.write(down, lines(1, 1, BO))
     os.close(down)
     thread.join(30)
     assert not thread.is_alive()
@@ -92,12 +93,6 @@ def test_a_writer_that_outlives_its_salvage(tmp_path: Path) -> None:
     assert torn is None
     assert path.read_bytes() == content
     assert [record.bets for record, _ in SegmentReading(path, 1, 1)] == [1]
-
-
-def batch(first: int, *rows: str) -> bytes:
-    """The order of a batch of session 1."""
-    body = "".join(f"{row}\n" for row in rows).encode()
-    return pack(Order.ROWS, 1, first, len(rows), body)
 
 
 def is_dead(pid: int) -> bool:
