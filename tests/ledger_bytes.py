@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.record import AgencyPart, DrawRecord, encode
 from lottery.ledger.segment import Kind, pack, pack_close, pack_head
@@ -69,7 +71,8 @@ def draw_of(data: Path, *segments: bytes) -> DrawDirectory:
 def part(agency: int, bets: int, outcome: str = "succeeded", dialect: str = "") -> AgencyPart:
     """An agency's part as the central knows it when the draw closes."""
     reason = "it was silent for 30 s" if outcome == "left_out" else ""
-    return AgencyPart(agency, dialect or "lottery/1", outcome, reason, bets)
+    known = crc(agency, bets) if outcome == "succeeded" and not dialect else 0
+    return AgencyPart(agency, dialect or "lottery/1", outcome, reason, bets, known)
 
 
 def closing(draw: DrawDirectory, *parts: AgencyPart) -> DrawRecord:
@@ -91,3 +94,29 @@ def after(calls: int) -> Callable[[], bool]:
     """Say no some times, then yes."""
     left = iter(range(calls))
     return lambda: next(left, None) is None
+
+
+@st.composite
+def stored_days(draw: st.DrawFn) -> tuple[dict[int, int], list[list[bytes]]]:
+    """Agencies with their bets, and segments into which these were stored in any way.
+
+    A session is at one segment and its batches stand there in order, between those of others.
+    """
+    bets = draw(st.dictionaries(st.integers(0, 2**32 - 1), st.integers(0, 12), max_size=5))
+    count = draw(st.integers(1, 4))
+    pieces: list[list[tuple[int, bytes]]] = [[] for _ in range(count)]
+    for agency, total in bets.items():
+        first = 0
+        while first < total:
+            size = draw(st.integers(1, total - first))
+            writer = draw(st.integers(0, count - 1))
+            # A number between those of others: where this record falls among theirs.
+            pieces[writer].append((draw(st.integers(0, 99)), batch(agency, first, size)))
+            first += size
+        pieces[draw(st.integers(0, count - 1))].append((100, end(agency, total)))
+    return bets, [[data for _, data in sorted(each, key=lambda one: one[0])] for each in pieces]
+
+
+def draw_of_day(data: str, contents: list[list[bytes]]) -> DrawDirectory:
+    """The draw of a stored day."""
+    return draw_of(Path(data), *(opened(at, *each) for at, each in enumerate(contents, 1)))

@@ -12,8 +12,8 @@ from ledger_bytes import batch, closed, closing, draw_of, end, opened, part, row
 
 import lottery.command.export as export_module
 from lottery.command import main
-from lottery.ledger.bets_csv import Ledger
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.index import Ledger
 from lottery.ledger.seal import seal
 from lottery.ledger.segment import pack_head
 

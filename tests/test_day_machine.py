@@ -37,8 +37,8 @@ from hypothesis.stateful import (
 
 from lottery.audit.data import audit
 from lottery.errors import Code
-from lottery.ledger.bets_csv import Ledger
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.index import Ledger
 from lottery.ledger.record import DrawRecord, read_record
 from lottery.wire import classic, lottery1
 from lottery.wire.messages import (

@@ -10,8 +10,8 @@ from ledger_bytes import after
 
 import lottery.ledger.checked as checked_module
 from lottery.errors import DamagedLedger
-from lottery.ledger.bets_csv import Interrupted
 from lottery.ledger.checked import Measure, read_checked, read_steps
+from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import FileDigest, SegmentDigest
 
 CONTENT = b"1,Ana,Gil,1,2000-01-01,7\n" * 3

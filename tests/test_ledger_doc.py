@@ -15,8 +15,8 @@ from pages import code, page, section, table
 
 from lottery.errors import DamagedLedger
 from lottery.ledger import segment
-from lottery.ledger.bets_csv import Ledger
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.index import Ledger
 from lottery.ledger.reading import SegmentReading
 from lottery.ledger.record import (
     DIALECTS,
@@ -132,7 +132,7 @@ def finished(tmp_path: Path) -> DrawDirectory:
     draw.segment(1).write_bytes(WHOLE)
     draw.segment(1).chmod(0o600)
     parts = (
-        AgencyPart(3, "lottery/1", "succeeded", "", 2),
+        AgencyPart(3, "lottery/1", "succeeded", "", 2, 0x642A8C10),
         AgencyPart(9, "lottery/1", "left_out", "it did not come back"),
     )
     record = seal(draw, DrawRecord(1, "closing", 2, parts))

@@ -224,6 +224,10 @@ def header(agency: int, dialect: int, zero: bytes) -> bytes:
             pack(Kind.ROWS, 5, 5, 2, rows(5, 5, 1) + rows(55, 6, 1), 0),
             "the rows are not 2 of agency 5",
         ),
+        (
+            pack(Kind.ROWS, 5, 5, 2, rows(55, 5, 1) + rows(5, 6, 1), 0),
+            "the rows are not 2 of agency 5",
+        ),
     ],
 )
 def test_records_that_may_not_stand_there(tmp_path: Path, record: bytes, sentence: str) -> None:

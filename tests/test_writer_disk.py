@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from lottery.ledger.bets_csv import Interrupted
+from lottery.ledger.longwork import Interrupted
 from lottery.writer.disk import ROOM_SECONDS, DiskWork, lacks_room
 
 FULL = OSError(errno.ENOSPC, "No space left on device")

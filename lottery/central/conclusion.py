@@ -19,8 +19,8 @@ from twisted.logger import LogLevel
 from lottery.central.draw import DrawTerms
 from lottery.central.place import Abandoned, Participant, Place
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
-from lottery.ledger.bets_csv import Interrupted
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import DrawRecord
 from lottery.ledger.seal import all_winners, draw_number, note_delivered, seal
 from lottery.ledger.standing import Standing

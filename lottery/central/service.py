@@ -24,8 +24,8 @@ from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
 from lottery.central.place import Place
 from lottery.errors import DamagedLedger, LotteryError, StartError
-from lottery.ledger.bets_csv import Interrupted
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import DrawRecord, publish
 from lottery.ledger.recovery import UnfinishedDraw, recover, unreceived
 from lottery.ops.log import ActionLog

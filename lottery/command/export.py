@@ -9,9 +9,10 @@ from typing import ClassVar, Final, TextIO
 
 from lottery.command.words import AnyOrderOptions
 from lottery.errors import DamagedLedger, SettingsError
-from lottery.ledger.bets_csv import Ledger, write_rows
+from lottery.ledger.bets_csv import write_rows
 from lottery.ledger.checked import Measure, missing, read_steps
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.index import Ledger
 from lottery.ledger.record import DrawRecord
 
 LATEST: Final = "latest"

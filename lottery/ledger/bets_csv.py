@@ -1,8 +1,4 @@
-"""All segments of a draw as one: checked, put in order of agency and index, and digested.
-
-Rows are copied by byte ranges, never parsed: a record's body is already what will
-stand in ``bets.csv``. So the same bets give the same bytes, however they were
-interleaved and however many writers there were.
+"""Makes ``bets.csv`` of a draw's segments, and its digests.
 
 Everything here may run for seconds and is made for a thread of its own.
 """
@@ -11,58 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from attrs import define, field, frozen
+from attrs import frozen
 
-from lottery.errors import DamagedLedger, LotteryError
-from lottery.ledger.directory import DrawDirectory, never, segment_number
+from lottery.ledger.index import Ledger
+from lottery.ledger.longwork import Aside
 from lottery.ledger.publish import published
-from lottery.ledger.reading import SegmentReading, TornTail, behind_end, not_all, not_next
 from lottery.ledger.record import FileDigest
-from lottery.ledger.segment import HEADER_BYTES, Kind, Record, record_at
-from lottery.ledger.standing import Standing, crc_as_sent
+from lottery.ledger.standing import crc_as_sent
 
-__all__ = [
-    "Interrupted",
-    "Ledger",
-    "RowsDigest",
-    "TornTail",
-    "make_bets_csv",
-    "never",
-    "write_rows",
-]
-
-_COPY_BYTES = 1 << 20
-
-
-class Interrupted(Exception):
-    """Somebody asked for the work to be left."""
-
-
-@define
-class _Run:
-    """Records of one agency that follow each other in one segment: where they are."""
-
-    segment: int
-    first: Record
-    following: int
-    places: array[int] = field(factory=lambda: array("Q"))
-    lengths: array[int] = field(factory=lambda: array("I"))
-
-
-@define
-class _Part:
-    """What the segments hold of one agency."""
-
-    classic: bool
-    runs: list[_Run] = field(factory=list)
-    end: Record | None = None
-    end_segment: int = 0
-    nonce: bytes = b""
+#: So much is written before it is flushed; what is left for the end is no more.
+_FLUSH_BYTES = 64 << 20
 
 
 @frozen
@@ -78,170 +37,6 @@ class RowsDigest:
     crc32: int
 
 
-class Ledger:
-    """The records of a draw's segments, found and checked; rows are read when copied.
-
-    :ivar torn: the tails that are no records.
-    :ivar closed: by segment, whether it has its CLOSE.
-    """
-
-    def __init__(self, draw: DrawDirectory, interrupted: Callable[[], bool] = never) -> None:
-        """Check every record of every segment.
-
-        :raises OSError: if a segment cannot be read.
-        :raises DamagedLedger: if a segment is damaged, or an agency's bets do not follow each
-            other, or its END is not of as many.
-        :raises Interrupted: soon after ``interrupted()`` has become true.
-        """
-        self._interrupted = interrupted
-        self._paths = draw.segments()
-        self._parts: dict[int, _Part] = {}
-        self.torn: list[TornTail] = []
-        self.closed: dict[Path, bool] = {}
-        for at, path in enumerate(self._paths):
-            reading = SegmentReading(path, draw.number, segment_number(path))
-            self._index(at, reading)
-            self.closed[path] = reading.closed
-            if reading.tail:
-                self.torn.append(reading.tail)
-        for part in self._parts.values():
-            self._put_in_order(part)
-
-    @property
-    def agencies(self) -> list[int]:
-        """Every agency with a bet or an END, in order."""
-        return sorted(self._parts)
-
-    def bets_of(self, agency: int) -> int:
-        """How many bets of an agency are stored."""
-        part = self._parts.get(agency)
-        return part.runs[-1].following if part and part.runs else 0
-
-    def require(self, agency: int, bets: int) -> None:
-        """Hold against the ledger what an agency was told: its bets and its END are on disk.
-
-        :raises DamagedLedger: if not all of them are here.
-        """
-        part, found = self._parts.get(agency), self.bets_of(agency)
-        if found == bets and part is not None and part.end is not None:
-            return
-        tail = self.torn[0] if self.torn else TornTail(", ".join(map(str, self._paths)), 0, 0)
-        raise DamagedLedger(
-            tail.path,
-            tail.offset,
-            f"agency {agency} has ended with {bets} bets, {found} are found",
-        )
-
-    def standing_of(self, agency: int, crc: int = 0) -> Standing:
-        """Say where an agency stands; its CRC-32 is handed in, as it takes a pass over its rows."""
-        part = self._parts.get(agency)
-        if part is None:
-            return Standing()
-        return Standing(self.bets_of(agency), crc, part.end is not None, part.classic, part.nonce)
-
-    def standings(self) -> dict[int, Standing]:
-        """Say where every agency stands that has a bet or an END here.
-
-        :raises OSError: as :meth:`rows_of`, and what else it raises.
-        """
-        stand = {}
-        for agency in self.agencies:
-            crc = 0
-            if not self._parts[agency].classic:
-                for rows in self.rows_of(agency):
-                    crc = crc_as_sent(rows, agency, crc)
-            stand[agency] = self.standing_of(agency, crc)
-        return stand
-
-    def rows(self) -> Iterator[bytes]:
-        """Yield all rows in order of agency and index, many at a time, as :meth:`rows_of`."""
-        for agency in self.agencies:
-            yield from self.rows_of(agency)
-
-    def rows_of(self, agency: int) -> Iterator[bytes]:
-        """Yield an agency's rows in order, many at a time.
-
-        Every record is checked again as it is read.
-
-        :raises OSError: if they cannot be read.
-        :raises DamagedLedger: if they are not what they were.
-        :raises LotteryError: the same, of a segment that is written meanwhile.
-        :raises Interrupted: soon after ``interrupted()`` has become true.
-        """
-        part = self._parts.get(agency)
-        for run in part.runs if part else ():
-            yield from self._rows_of_run(run)
-
-    def _index(self, segment: int, reading: SegmentReading) -> None:
-        current: dict[int, _Run] = {}
-        for count, (record, body) in enumerate(reading):
-            if not count % 1024 and self._interrupted():
-                raise Interrupted
-            agency, part = record.agency, self._parts.get(record.agency)
-            if part is None:
-                part = self._parts[agency] = _Part(record.classic)
-            if part.end is not None and part.end_segment == segment:
-                raise _damage(reading.path, record, behind_end(record))
-            if record.kind == Kind.END:
-                if part.end is not None:
-                    raise _damage(reading.path, record, behind_end(record))
-                part.end, part.end_segment, part.nonce = record, segment, body
-                continue
-            run = current.get(agency)
-            if run is None or run.following != record.first:
-                run = current[agency] = _Run(segment, record, record.first)
-                part.runs.append(run)
-            run.places.append(record.offset - HEADER_BYTES)
-            run.lengths.append(record.length)
-            run.following += record.bets
-
-    def _put_in_order(self, part: _Part) -> None:
-        part.runs.sort(key=lambda run: run.first.first)
-        expected = 0
-        for run in part.runs:
-            if run.first.first != expected:
-                raise _damage(self._paths[run.segment], run.first, not_next(run.first, expected))
-            expected = run.following
-        if part.end is not None and part.end.first != expected:
-            raise _damage(self._paths[part.end_segment], part.end, not_all(part.end, expected))
-
-    def _rows_of_run(self, run: _Run) -> Iterator[bytes]:
-        path, index = self._paths[run.segment], run.first.first
-        rows: list[bytes] = []
-        size = 0
-        with path.open("rb", buffering=0) as file:
-            for place, length in zip(run.places, run.lengths, strict=True):
-                data = os.pread(file.fileno(), HEADER_BYTES + length, place)
-                record = record_at(data, 0)
-                where = run.first.agency, index, length
-                if record is None or (record.agency, record.first, record.length) != where:
-                    raise self._changed(path, place)
-                index += record.bets
-                rows.append(data[HEADER_BYTES:])
-                size += length
-                if size >= _COPY_BYTES:
-                    yield self._joined(rows)
-                    rows, size = [], 0
-        if index != run.following:
-            raise self._changed(path, run.places[-1])
-        if rows:
-            yield self._joined(rows)
-
-    def _joined(self, rows: list[bytes]) -> bytes:
-        if self._interrupted():
-            raise Interrupted
-        return b"".join(rows)
-
-    def _changed(self, path: Path, place: int) -> LotteryError:
-        if self.closed[path]:
-            return DamagedLedger(str(path), place, "a record is not there any more")
-        return LotteryError(f"{path} was cut back while it was read, read it again")
-
-
-def _damage(path: Path, record: Record, sentence: str) -> DamagedLedger:
-    return DamagedLedger(str(path), record.offset - HEADER_BYTES, sentence)
-
-
 def write_rows(ledger: Ledger, out: IO[bytes]) -> int:
     """Write all rows in order and give their length in bytes.
 
@@ -250,38 +45,56 @@ def write_rows(ledger: Ledger, out: IO[bytes]) -> int:
     return sum(out.write(rows) for rows in ledger.rows())
 
 
-def make_bets_csv(ledger: Ledger, path: Path) -> tuple[FileDigest, dict[int, RowsDigest]]:
+def make_bets_csv(
+    ledger: Ledger, path: Path, crcs: Mapping[int, int]
+) -> tuple[FileDigest, dict[int, RowsDigest]]:
     """Publish ``bets.csv``: whole and on disk under its name, or not there at all.
 
-    :returns: its digest, and that of each agency's rows in it.
+    :returns: as :func:`digest`.
     :raises OSError: as :func:`published`, and as :meth:`Ledger.rows_of`.
     """
     with published(path) as out:
-        return digest(ledger, out)
+        return digest(ledger, crcs, out)
 
 
-def digest(ledger: Ledger, out: IO[bytes] | None) -> tuple[FileDigest, dict[int, RowsDigest]]:
+def digest(
+    ledger: Ledger, crcs: Mapping[int, int], out: IO[bytes] | None
+) -> tuple[FileDigest, dict[int, RowsDigest]]:
     """Give the digests of ``bets.csv`` as it would be made of the ledger, and write it, if asked.
 
+    Rows are digested, and what was written of them is flushed, beside the next ones being read.
+    Their CRC-32 as sent would take longer than all of that, so an agency that has ended keeps
+    the one which was acknowledged to it; whoever audits the draw computes it anew.
+
+    :param crcs: those CRC-32, by agency.
     :returns: that of the file, and that of each agency's rows in it.
     :raises OSError: as :func:`write_rows`.
     """
-    bets = size = 0
+    bets = size = unflushed = 0
     whole = hashlib.sha256()
     digests = {}
-    for agency in ledger.agencies:
-        length, crc, part = 0, 0, hashlib.sha256()
-        for rows in ledger.rows_of(agency):
-            whole.update(rows)
-            part.update(rows)
-            length += len(rows)
-            crc = crc_as_sent(rows, agency, crc)
-            if out is not None:
-                out.write(rows)
-        found = ledger.standing_of(agency, crc)
-        bets += found.next_index
-        size += length
-        digests[agency] = RowsDigest(
-            found.next_index, length, part.hexdigest(), 0 if found.classic else crc
-        )
+    with Aside() as digesting, Aside() as flushing:
+        for agency in ledger.agencies:
+            part, length = hashlib.sha256(), 0
+            found = ledger.standing_of(agency, crcs.get(agency, 0))
+            crc, crc_is_known = found.crc, found.classic or agency in crcs
+            for rows in ledger.rows_of(agency):
+                digesting.do(partial(_digest_in, (whole, part)), rows)
+                length += len(rows)
+                if not crc_is_known:
+                    crc = crc_as_sent(rows, agency, crc)
+                if out is not None:
+                    unflushed += out.write(rows)
+                    if unflushed >= _FLUSH_BYTES:
+                        unflushed = 0
+                        flushing.do(os.fdatasync, out.fileno())
+            digesting.settle()
+            bets += found.next_index
+            size += length
+            digests[agency] = RowsDigest(found.next_index, length, part.hexdigest(), crc)
     return FileDigest(bets, size, whole.hexdigest()), digests
+
+
+def _digest_in(hashes: Iterable[hashlib._Hash], rows: bytes) -> None:
+    for each in hashes:
+        each.update(rows)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lottery.errors import DamagedLedger
-from lottery.ledger.bets_csv import Interrupted, never
+from lottery.ledger.directory import never
+from lottery.ledger.longwork import Aside, Interrupted
 from lottery.ledger.record import FileDigest, SegmentDigest
 
-_STEP_BYTES = 256 << 10
+_STEP_BYTES = 512 << 10
 
 
 class Measure:
@@ -61,9 +62,10 @@ def read_checked(
         raise ValueError(f"the record knows no {path.name}")
     measure = Measure()
     try:
-        for step in read_steps(path, interrupted):
-            measure.add(step)
-            yield step
+        with Aside() as aside:
+            for step in read_steps(path, interrupted):
+                aside.do(measure.add, step)
+                yield step
     except FileNotFoundError as error:
         raise missing(path) from error
     if measure.digest(digest.bets) != digest:

@@ -11,9 +11,9 @@ from typing import Final
 from attrs import evolve, frozen
 
 from lottery.errors import DamagedLedger
-from lottery.ledger.bets_csv import Ledger
 from lottery.ledger.checked import missing
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.index import Ledger
 from lottery.ledger.publish import settle
 from lottery.ledger.reading import TornTail
 from lottery.ledger.record import DrawRecord, FileDigest

@@ -15,9 +15,10 @@ from pathlib import Path
 from attrs import evolve
 
 from lottery.errors import DamagedLedger
-from lottery.ledger.bets_csv import Ledger, RowsDigest, digest, make_bets_csv
+from lottery.ledger.bets_csv import RowsDigest, digest, make_bets_csv
 from lottery.ledger.checked import Measure, read_checked, read_steps
 from lottery.ledger.directory import DrawDirectory, never, segment_number
+from lottery.ledger.index import Ledger
 from lottery.ledger.publish import published, settle
 from lottery.ledger.reading import TornTail
 from lottery.ledger.record import AgencyPart, DrawRecord, SegmentDigest, publish
@@ -47,17 +48,21 @@ def seal(
             path = str(directory.record)
             raise DamagedLedger(path, 0, f"agency {agency} has bets, and no part in the draw")
     close_segments(directory, ledger)
+    crcs = {part.agency: part.crc32 for part in record.succeeded}
     if record.succeeded:
-        whole, parts = make_bets_csv(ledger, directory.bets_csv)
+        whole, parts = make_bets_csv(ledger, directory.bets_csv, crcs)
     else:
-        whole, parts = digest(ledger, None)
+        whole, parts = digest(ledger, crcs, None)
     sealed = evolve(
         record,
         state="sealed" if record.succeeded else "void",
         agencies=tuple(
             _sealed(part, parts.get(part.agency, _NO_ROWS), ledger) for part in record.agencies
         ),
-        segments=tuple(_measured(path, interrupted) for path in directory.segments()),
+        segments=tuple(
+            ledger.digests.get(path) or _measured(path, interrupted)
+            for path in directory.segments()
+        ),
         bets_csv=whole if record.succeeded else None,
     )
     publish(sealed, directory.record)

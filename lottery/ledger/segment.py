@@ -50,7 +50,7 @@ NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 class Kind(IntEnum):
     """What a record is."""
 
-    ROWS = 1  # a batch, whole
+    ROWS = 1  # batches of one agency that follow each other, whole
     END = 2  # an agency has sent all
     HEAD = 3  # whose segment this is; the first record
     CLOSE = 4  # the writer ended well, or the segment was salvaged; the last record
@@ -205,19 +205,21 @@ def _no_room_or(error: OSError) -> OSError:
     return error
 
 
-def record_at(data: bytes, place: int) -> Record | None:
-    """Give the record that begins at a place, if it is whole and its CRC-32 is right."""
+def record_at(data: bytes, place: int, start: int = 0) -> Record | None:
+    """Give the record that begins at a place, if it is whole and its CRC-32 is right.
+
+    :param start: where in the segment the data begins.
+    """
     body = place + HEADER_BYTES
     if body > len(data):
         return None
     magic, kind, dialect, agency, first, bets, length, flushed = _HEADER.unpack_from(data, place)
     if magic != MAGIC or length >= BODY_LIMIT or body + length > len(data):
         return None
-    with memoryview(data) as view:
-        crc = crc32(view[body : body + length], crc32(view[place : place + _HEADER.size]))
+    crc = crc32(data[body : body + length], crc32(data[place : place + _HEADER.size]))
     if crc != _CRC.unpack_from(data, body - _CRC.size)[0]:
         return None
-    return Record(kind, agency, first, bets, body, length, flushed, bool(dialect))
+    return Record(kind, agency, first, bets, start + body, length, flushed, dialect != 0)
 
 
 class Records:

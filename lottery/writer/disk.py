@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
-from lottery.ledger.bets_csv import Interrupted
+from lottery.ledger.longwork import Interrupted
 from lottery.ledger.segment import NO_ROOM
 from lottery.ops.log import ActionLog
 

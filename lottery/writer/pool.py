@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from lottery.ledger.bets_csv import Interrupted, TornTail
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.longwork import Interrupted
+from lottery.ledger.reading import TornTail
 from lottery.ledger.salvage import extend, salvage
 from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog

@@ -289,12 +289,12 @@ MUTANTS: Final = (
         "a draw over less than was acknowledged",
         (
             Edit(
-                "lottery/ledger/bets_csv.py",
+                "lottery/ledger/index.py",
                 "        if found == bets and part is not None and part.end is not None:\n",
                 "        if found <= bets:\n",
             ),
         ),
-        ("tests/test_ledger_bets_csv.py::test_what_is_required",),
+        ("tests/test_ledger_index.py::test_what_is_required",),
     ),
     Mutant(
         "drawn before the seal is published",
