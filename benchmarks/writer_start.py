@@ -10,7 +10,6 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, cast
@@ -38,7 +37,7 @@ class FirstAnswer:
     def __init__(self) -> None:
         self.stored_at: Deferred[float] = Deferred()
 
-    def stored(self, next_index: int, bets: Sequence[int]) -> None:
+    def stored(self, next_index: int, batches: int) -> None:
         """Note the moment."""
         self.stored_at.callback(perf_counter())
 

@@ -440,9 +440,9 @@ class FakeSession:
 
     # What its writer says.
 
-    def stored(self, next_index: int, bets: Sequence[int]) -> None:
+    def stored(self, next_index: int, batches: int) -> None:
         """Batches are on disk."""
-        self.heard.append(("stored", next_index, *bets))
+        self.heard.append(("stored", next_index, batches))
 
     def refused(self, refusal: Refusal) -> None:
         """A batch was not stored."""

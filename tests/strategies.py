@@ -20,7 +20,8 @@ NASTY: Final = (
 """Characters that parsers stumble over, with a few that are fine."""
 
 _ASCII = "".join(chr(point) for point in range(0x20, 0x7F) if chr(point) not in ',"')
-_LATIN = "áéíóúüñÁÉÍÓÚÜÑçãõßøŁőǅ¡«»ÿĀ\u024f\u0301\u0303\u036f\u1e00ệ\u1eff"
+_LATIN = "áéíóúüñÁÉÍÓÚÜÑçãõßøŁőǅÿĀ\u023f\u0301\u0303\u033f"
+_RARE_LATIN = "¡«»\u024f\u036f\u1e00ệ\u1eff"
 _OTHER_SCRIPTS = "ΩжШ中村あ한العब\u0308😀\u00a0\u2003\u3000"
 
 
@@ -29,14 +30,18 @@ def _is_name(text: str) -> bool:
 
 
 def common_names() -> st.SearchStrategy[str]:
-    """Names of Latin letters that do not start with a blank: the fast check knows them all."""
+    """Names of Latin letters in up to 64 bytes that start with one: the fast check knows them."""
     names = st.text(_ASCII + _LATIN, min_size=1, max_size=64)
-    return names.filter(lambda name: _is_name(name) and name[0] != " ")
+    return names.filter(
+        lambda name: (
+            _is_name(name) and name[0] not in " \u0301\u0303\u033f" and len(name.encode()) <= 64
+        )
+    )
 
 
 def names() -> st.SearchStrategy[str]:
     """Any valid name, also in other scripts, with leading blanks and blanks beyond ASCII."""
-    anything = st.text(_ASCII + _LATIN + _OTHER_SCRIPTS, min_size=1, max_size=64)
+    anything = st.text(_ASCII + _LATIN + _RARE_LATIN + _OTHER_SCRIPTS, min_size=1, max_size=64)
     return st.one_of(common_names(), anything.filter(_is_name))
 
 

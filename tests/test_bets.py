@@ -27,10 +27,11 @@ from lottery.bets import (
     FIELDS,
     LINE_END,
     BadBatch,
+    are_common_lines,
     classic_rows,
+    common_classic_rows,
     exact_classic_rows,
     exact_line_rows,
-    fast_rows,
     fault_of,
     has_won,
     line_rows,
@@ -203,10 +204,23 @@ def exact_or_none(text: str, end: str) -> list[str] | None:
     """What the exact check says; None if it refuses. Lines announce as many as they are."""
     try:
         if end == CLASSIC_END:
-            return exact_classic_rows(text, TODAY)
-        return exact_line_rows(text, text.count("\n"), TODAY)
+            return texts(exact_classic_rows(text.encode(), TODAY))
+        return texts(exact_line_rows(text.encode(), text.count("\n"), TODAY))
     except BadBatch:
         return None
+
+
+def fast_rows(text: str, end: str, year: int) -> list[str] | None:
+    """What the fast check of either dialect says; None if it does not know."""
+    if end == CLASSIC_END:
+        rows = common_classic_rows([text.encode()], year)
+        return None if rows is None else texts(rows)
+    return text.split("\n")[:-1] if are_common_lines(text.encode(), year) else None
+
+
+def texts(rows: list[bytes]) -> list[str]:
+    """Rows as text."""
+    return [row.decode() for row in rows]
 
 
 def assert_fit_to_be_told(refusal: BadBatch) -> None:
@@ -252,8 +266,8 @@ def test_a_good_field_is_taken_unchanged(field: int, value: str) -> None:
     """Legal values come out as they went in, in both dialects."""
     row = ",".join(with_field(field, value))
     assert fault_of(with_field(field, value), TODAY) is None
-    assert classic_rows(f"{row},".encode(), TODAY) == [row]
-    assert line_rows(f"{row}\n".encode(), 1, TODAY) == [row]
+    assert classic_rows(f"{row},".encode(), TODAY) == [row.encode()]
+    assert line_rows(f"{row}\n".encode(), 1, TODAY) == [row.encode()]
 
 
 @pytest.mark.parametrize("columns", [0, 1, 4, 6, 7])
@@ -275,8 +289,8 @@ def test_header_line_is_refused() -> None:
 def test_same_bet_twice_is_two_bets() -> None:
     """A person may bet on the same number twice in a batch."""
     row = ",".join(GOOD)
-    assert classic_rows(batch([row, row], ",").encode(), TODAY) == [row, row]
-    assert line_rows(batch([row, row], "\n").encode(), 2, TODAY) == [row, row]
+    assert classic_rows(batch([row, row], ",").encode(), TODAY) == [row.encode()] * 2
+    assert line_rows(batch([row, row], "\n").encode(), 2, TODAY) == [row.encode()] * 2
 
 
 @pytest.mark.parametrize(("name", "offset"), INVALID_UTF8.values(), ids=INVALID_UTF8)
@@ -304,7 +318,7 @@ def test_invalid_utf8_beyond_the_columns_of_a_line() -> None:
 def test_empty_classic_batch_is_legal() -> None:
     """It holds no rows."""
     assert classic_rows(b"", TODAY) == []
-    assert exact_classic_rows("", TODAY) == []
+    assert exact_classic_rows(b"", TODAY) == []
 
 
 @pytest.mark.parametrize(
@@ -435,9 +449,43 @@ def test_fast_and_exact_agree(end: str, data: st.DataObject) -> None:
 @example([])
 def test_dialects_agree_on_valid_rows(rows: list[str]) -> None:
     """The same rows come out of both dialects, whichever check they took."""
-    assert classic_rows(batch(rows, ",").encode(), TODAY) == rows
+    assert texts(classic_rows(batch(rows, ",").encode(), TODAY)) == rows
     if rows:
-        assert line_rows(batch(rows, "\n").encode(), len(rows), TODAY) == rows
+        assert texts(line_rows(batch(rows, "\n").encode(), len(rows), TODAY)) == rows
+
+
+@given(st.lists(row_lists(common_rows()), max_size=5))
+def test_common_batches_are_known_together(batches: list[list[str]]) -> None:
+    """Whatever their sizes: all rows come out in order."""
+    payloads = [batch(rows, ",").encode() for rows in batches if rows]
+    rows = common_classic_rows(payloads, TODAY.year)
+    assert rows is not None
+    assert texts(rows) == [row for rows in batches for row in rows]
+
+
+@given(st.lists(common_rows(), min_size=2, max_size=4), st.data())
+def test_no_row_goes_on_in_the_next_batch(rows: list[str], data: st.DataObject) -> None:
+    """Cut anywhere but behind a row, two batches are not known, though together they are good."""
+    whole = batch(rows, ",").encode()
+    cut = data.draw(st.integers(1, len(whole) - 1))
+    known = common_classic_rows([whole[:cut], whole[cut:]], TODAY.year)
+    ends = [len(batch(rows[:number], ",").encode()) for number in range(len(rows))]
+    assert (known is not None) is (cut in ends)
+
+
+def test_what_stands_between_batches_is_not_taken_from_one() -> None:
+    """A line feed is no more legal at the begin of a row than within it."""
+    row = ",".join(GOOD).encode() + b","
+    for payloads in ([b"\n" + row], [row + b"\n"], [row + b"\n" + row], [row, b"\n"]):
+        assert common_classic_rows(payloads, TODAY.year) is None
+    for good in ([row, b"", row], [row, b""], [row, b"", b"", row]):
+        assert common_classic_rows(good, TODAY.year) == [row[:-1]] * (len(good) - good.count(b""))
+
+
+@pytest.mark.parametrize("point", [0xC0, 0xD1, 0xF1, 0xFF, 0x100, 0x151, 0x23F, 0x301, 0x33F])
+def test_fast_check_knows_the_letters_of_latin_names(point: int) -> None:
+    """Composed, and as an accent behind a letter; at the ends of what it knows, too."""
+    assert fast_rows(f"x{chr(point)}x,b,1,1999-03-17,7\n", "\n", TODAY.year) is not None
 
 
 @given(
@@ -454,8 +502,8 @@ def refused_or_rows(text: str, end: str) -> list[str] | tuple[Code, int, int, st
     """What comes out of a batch, whichever it is, for comparing."""
     try:
         if end == CLASSIC_END:
-            return classic_rows(text.encode(), TODAY)
-        return line_rows(text.encode(), text.count("\n"), TODAY)
+            return texts(classic_rows(text.encode(), TODAY))
+        return texts(line_rows(text.encode(), text.count("\n"), TODAY))
     except BadBatch as refusal:
         return refusal.code, refusal.row, refusal.field, refusal.reason
 
@@ -473,14 +521,14 @@ def test_any_bytes_give_rows_or_a_refusal(end: str, data: st.DataObject) -> None
     except BadBatch as refusal:
         assert_fit_to_be_told(refusal)
     else:
-        assert batch(rows, end).encode() == payload
-        assert all(fault_of(row.split(","), TODAY) is None for row in rows)
+        assert batch(texts(rows), end).encode() == payload
+        assert all(fault_of(row.split(","), TODAY) is None for row in texts(rows))
 
 
 def test_today_is_the_last_birthdate() -> None:
     """The same row is refused the day before."""
     row = ",".join(with_field(BIRTHDATE, "2026-03-17"))
-    assert classic_rows(f"{row},".encode(), date(2026, 3, 17)) == [row]
+    assert classic_rows(f"{row},".encode(), date(2026, 3, 17)) == [row.encode()]
     with pytest.raises(BadBatch):
         classic_rows(f"{row},".encode(), date(2026, 3, 16))
 

@@ -338,7 +338,7 @@ def test_back_where_it_was(tmp_path: Path) -> None:
     assert back.seat is not None
     back.seat.batches(encode(Batch(2, 2, ROWS)), 1)
     rig.reactor.work()
-    assert back.heard == [("stored", 4, 2)]
+    assert back.heard == [("stored", 4, 1)]
     assert rig.timers() == []
     rig.close()
 

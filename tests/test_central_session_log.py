@@ -8,6 +8,8 @@ from twisted.internet.task import Clock
 from lottery.central.place import Place
 from lottery.central.session_log import SessionLog
 from lottery.errors import Code
+from lottery.wire import classic, lottery1
+from lottery.wire.messages import Batch, ClassicBatch
 
 PEER = {"ip": "127.0.0.1", "port": 50001}
 
@@ -34,11 +36,22 @@ def test_arrival() -> None:
         ]
 
 
+ROW = "a,b,1,2000-01-01,7"
+
+
+def frames(*bets: int) -> bytes:
+    """Batches of the classic dialect with so many bets each."""
+    return b"".join(classic.encode(ClassicBatch(f"{ROW},".encode() * each)) for each in bets)
+
+
 def test_every_batch_at_debug() -> None:
     """A line for each, good or bad, and no total."""
     log, journal, _ = started("DEBUG")
     log.clear()
-    journal.stored([3, 0, 2])
+    journal.handed_on(frames(3, 0))
+    journal.handed_on(frames(2, 4, 5))
+    journal.stored(1)
+    journal.stored(2)
     journal.refused(4)
     assert log.lines == [
         "action: apuesta_recibida | result: success | agency: 7 | cantidad: 3",
@@ -49,12 +62,27 @@ def test_every_batch_at_debug() -> None:
     assert {each["level"] for each in log.actions} == {"DEBUG"}
 
 
+def test_batches_that_come_again_at_debug() -> None:
+    """What followed a refused batch is dropped, and is no batch before it comes again."""
+    log, journal, _ = started("DEBUG", agency=0)
+    log.clear()
+    lines = [lottery1.encode(Batch(0, bets, f"{ROW}\n".encode() * bets)) for bets in (300, 1)]
+    journal.handed_on(b"".join(lines))
+    journal.refused(300)
+    journal.handed_on(lines[1])
+    journal.stored(1)
+    assert log.lines == [
+        "action: apuesta_recibida | result: fail | agency: 0 | cantidad: 300",
+        "action: apuesta_recibida | result: success | agency: 0 | cantidad: 1",
+    ]
+
+
 def test_no_batch_at_info() -> None:
     """The agency's total is told when its part is decided, which is the draw's to say."""
     log, journal, _ = started()
     log.clear()
-    journal.stored([3, 0])
-    journal.stored([2])
+    journal.handed_on(frames(3, 0, 2))
+    journal.stored(3)
     journal.refused(4)
     assert log.lines == []
 
@@ -97,5 +125,7 @@ def test_nobodys_connection() -> None:
 def test_before_a_place() -> None:
     """What comes without a place is nobody's, and breaks nothing."""
     log = MemoryLog("DEBUG")
-    SessionLog(log, PEER).stored([1])
+    journal = SessionLog(log, PEER)
+    journal.handed_on(frames(1))
+    journal.stored(1)
     assert log.lines == ["action: apuesta_recibida | result: success | agency: - | cantidad: 1"]

@@ -421,11 +421,10 @@ class Agency:
         assert self.closed_at is None
         match answer.kind:
             case Answer.STORED:
-                _, bets = stored_of(answer)
-                sent = [len(batch) for batch in self._batches[self._answered :]]
-                assert list(bets) == sent[: len(bets)]
-                self._answered += len(bets)
-                self.acknowledged += sum(bets)
+                _, batches = stored_of(answer)
+                sent = self._batches[self._answered :]
+                self._answered += batches
+                self.acknowledged += sum(map(len, sent[:batches]))
                 assert answer.place == self.acknowledged
                 self._waits = False
             case Answer.REFUSED:

@@ -112,7 +112,7 @@ def test_answers_reach_their_session(rig: Rig) -> None:
         one.batches(b"", 1)
     two.batches(b"", 1)
     rig.child.answer(stored(1, 300, 10, 290) + stored(2, 1, 1) + stored(1, 300, 0))
-    assert first.heard == [("stored", 300, 10, 290), ("stored", 300, 0)]
+    assert first.heard == [("stored", 300, 2), ("stored", 300, 1)]
     assert second.heard == [("stored", 1, 1)]
     assert one.in_hand == two.in_hand == 0
 
@@ -124,7 +124,7 @@ def test_answers_in_pieces(rig: Rig) -> None:
     for byte in stored(1, 65535, 65535):
         assert client.heard == []
         rig.child.answer(bytes([byte]))
-    assert client.heard == [("stored", 65535, 65535)]
+    assert client.heard == [("stored", 65535, 1)]
 
 
 def test_refusal_ends_the_seat(rig: Rig) -> None:
@@ -156,7 +156,7 @@ def test_a_refusal_that_may_come_again_keeps_the_seat(rig: Rig) -> None:
     seat, client = rig.sit()
     seat.batches(b"", 1)
     rig.child.answer(again(1) + stored(1, 3, 3))
-    assert client.heard == [("refused", AGAIN), ("stored", 3, 3)]
+    assert client.heard == [("refused", AGAIN), ("stored", 3, 1)]
     assert rig.writer.sessions == 1
 
 

@@ -108,7 +108,7 @@ def test_what_is_stored_moves_the_standing(child: FakeChild) -> None:
     child.answer(ended(1, 12))
     assert notes == [Standing(12, 7, ended=True, nonce=NONCE)]
     assert seat.in_hand == 0
-    assert client.heard == [("stored", 12, 2, 1), ("ended", 12)]
+    assert client.heard == [("stored", 12, 2), ("ended", 12)]
 
 
 def test_leave(child: FakeChild) -> None:
@@ -121,7 +121,7 @@ def test_leave(child: FakeChild) -> None:
     assert child.orders()[1:] == [PipeRecord(Order.CLOSE, 1, 0, 0, b"")]
     assert notes == []
     child.answer(stored(1, 11, 2, crc=7))
-    assert client.heard == [("stored", 11, 2)]
+    assert client.heard == [("stored", 11, 1)]
     assert notes == []
     child.answer(closed(1, 11, crc=7))
     assert notes == [Standing(11, 7)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from zlib import crc32
 
 from lottery.errors import Code
@@ -101,8 +100,8 @@ def crc_of_rows(*rows: str) -> int:
 
 
 def stored(session: int, next_index: int, crc: int, *bets: int) -> PipeRecord:
-    """The answer to batches."""
-    return _one(pack_stored(session, next_index, crc, array("H", bets)))
+    """The answer to batches, of which each had so many bets."""
+    return _one(pack_stored(session, next_index, crc, len(bets)))
 
 
 def ended(session: int, total: int) -> PipeRecord:

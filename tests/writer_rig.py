@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from lottery.errors import Code
 from lottery.writer.pipe import Answer, Refusal, pack, pack_closed, pack_refusal, pack_stored
@@ -24,8 +23,8 @@ class Notes:
         self.heard: list[tuple[object, ...]] = []
         self.when_resumed: Callable[[], None] = lambda: None
 
-    def stored(self, next_index: int, bets: Sequence[int]) -> None:
-        self.heard.append(("stored", next_index, *bets))
+    def stored(self, next_index: int, batches: int) -> None:
+        self.heard.append(("stored", next_index, batches))
 
     def refused(self, refusal: Refusal) -> None:
         self.heard.append(("refused", refusal))
@@ -45,8 +44,8 @@ class Notes:
 
 
 def stored(session: int, next_index: int, *bets: int, crc: int = CRC) -> bytes:
-    """The answer to batches."""
-    return pack_stored(session, next_index, crc, array("H", bets))
+    """The answer to batches, of which each had so many bets."""
+    return pack_stored(session, next_index, crc, len(bets))
 
 
 def refused(session: int) -> bytes:

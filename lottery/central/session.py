@@ -118,6 +118,7 @@ class AgencySession(MessageReceiver):
     def batchesReceived(self, frames: bytes, count: int) -> None:
         """Hand on batches; if the writer has no room for more, wait until it has."""
         seat = self._taken_seat()
+        self._journal.handed_on(frames)
         seat.batches(frames, count)
         if seat.full:
             self._waiting = True
@@ -162,13 +163,13 @@ class AgencySession(MessageReceiver):
         if not self._waiting and not self._parting:
             self._connection.resume()
 
-    def stored(self, next_index: int, bets: Sequence[int]) -> None:
+    def stored(self, next_index: int, batches: int) -> None:
         """Acknowledge to the agency what is on disk."""
-        self._journal.stored(bets)
+        self._journal.stored(batches)
         self._silence.moved()
         self._held = False
         if self._acknowledgements is not None and not self._connection.leaving:
-            self._acknowledgements.stored(len(bets), next_index)
+            self._acknowledgements.stored(batches, next_index)
 
     def ended(self, total: int) -> None:
         """Acknowledge the END: from now on this agency has succeeded."""

@@ -6,14 +6,15 @@ is decided, which is the draw's to say.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
 
-from attrs import define
+from attrs import define, field
 from twisted.logger import LogLevel
 
 from lottery.central.place import Place
 from lottery.errors import Code
 from lottery.ops.log import ActionLog
+from lottery.wire.frames import bets_of
 
 
 @define
@@ -23,6 +24,7 @@ class SessionLog:
     log: ActionLog
     peer: dict[str, object]
     place: Place | None = None
+    _under_way: deque[int] = field(factory=deque)
 
     def arrived(self, place: Place) -> None:
         """An agency has taken its place."""
@@ -30,15 +32,21 @@ class SessionLog:
         details = {**self.peer, "agency": place.agency, "dialect": place.dialect}
         self.log("accept_connections", "success", **details)
 
-    def stored(self, bets: Sequence[int]) -> None:
-        """Batches were stored, with so many bets each."""
+    def handed_on(self, frames: bytes) -> None:
+        """Batches are under way; what is in them is of interest to nobody but this log."""
         if self.log.enabled(LogLevel.debug):
-            for count in bets:
-                self._batch("success", count)
+            self._under_way.extend(bets_of(frames))
+
+    def stored(self, batches: int) -> None:
+        """So many of them were stored."""
+        if self.log.enabled(LogLevel.debug):
+            for _ in range(batches):
+                self._batch("success", self._under_way.popleft())
 
     def refused(self, bets: int) -> None:
-        """A batch was refused."""
+        """The next one was refused, and those behind it are dropped."""
         if self.log.enabled(LogLevel.debug):
+            self._under_way.clear()
             self._batch("fail", bets)
 
     def failed(self, code: Code, sentence: str, *, said_something: bool) -> None:

@@ -20,6 +20,13 @@ def frame(kind: int, payload: bytes) -> bytes:
     return bytes((kind,)) + len(payload).to_bytes(2, "big") + payload
 
 
+def bets_of(frames: bytes) -> list[int]:
+    """Give how many bets each of these batches announces, or, if it is classic, seems to hold."""
+    if frames[0] == LOTTERY1_BATCH:
+        return [int.from_bytes(each[8:10], "big") for each in payloads_of(frames)]
+    return [-(-each.count(b",") // 5) for each in payloads_of(frames)]
+
+
 def payloads_of(frames: bytes) -> list[bytes]:
     """Give the payloads of whole frames that follow each other."""
     payloads, place, size = [], 0, len(frames)

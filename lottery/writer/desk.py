@@ -13,19 +13,16 @@ up the parent's budget, so an agency that can keep its bets itself should.)
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from struct import Struct
 from zlib import crc32
 
 from lottery.bets import (
-    CLASSIC_END,
-    COLUMNS,
-    LINE_END,
     BadBatch,
+    are_common_lines,
     classic_rows,
-    common_run,
+    common_classic_rows,
     line_rows,
 )
 from lottery.errors import Code
@@ -56,7 +53,7 @@ class Upload:
     :ivar crc: CRC-32 of the agency's rows as sent; the classic dialect has none (0).
     :ivar lacks_room: there was no room for what it sent last. In lottery/1 it is dropped
         until ``next_index`` comes again, in the classic dialect what it sends is held.
-    :ivar stored: the bets of each batch of the present group, to be answered together.
+    :ivar stored: how many batches of the present group are to be answered, together.
     """
 
     __slots__ = ("agency", "classic", "crc", "lacks_room", "next_index", "prefix", "stored")
@@ -64,11 +61,11 @@ class Upload:
     def __init__(self, agency: int, standing: Standing) -> None:
         self.agency = agency
         self.classic = standing.classic
-        self.prefix = f"{agency},"
+        self.prefix = b"%d," % agency
         self.next_index = standing.next_index
         self.crc = standing.crc
         self.lacks_room = False
-        self.stored = array("H")
+        self.stored = 0
 
     def batches(self, frames: bytes, flushed: int, today: date) -> Iterator[bytes]:
         """Check batches and go on behind them; yields records of all that is good.
@@ -83,71 +80,64 @@ class Upload:
         if frames[:1] != (b"%c" % (CLASSIC_BATCH if self.classic else LOTTERY1_BATCH)):
             raise ValueError(f"the batches are none of the dialect of agency {self.agency}")
         payloads = payloads_of(frames)
-        run = self._classic_run(payloads, today) if self.classic else self._run(payloads, today)
-        if run is not None:
-            yield self._record(run, flushed)
+        run = self._classic_run if self.classic else self._run
+        if (record := run(payloads, flushed, today)) is not None:
+            self.stored += len(payloads)
+            yield record
             return
         for payload in payloads:
-            rows = self._rows(payload, today)
-            self.stored.append(len(rows))
-            if rows:
-                yield self._record(rows, flushed)
+            record = self._batch(payload, flushed, today)
+            self.stored += 1
+            yield record
 
-    def _classic_run(self, payloads: list[bytes], today: date) -> list[str] | None:
-        """The rows of common batches of the classic dialect, or None.
+    def _classic_run(self, payloads: list[bytes], flushed: int, today: date) -> bytes | None:
+        """The record of common batches of the classic dialect, or None."""
+        rows = common_classic_rows(payloads, today.year)
+        return None if rows is None else self._record_of(rows, flushed)
 
-        With five commas to a row and one at its end, each batch ends where a row does.
-        """
-        bets = array("H")
-        for payload in payloads:
-            count, rest = divmod(payload.count(b","), COLUMNS)
-            if rest or not payload.endswith(b","):
-                return None
-            bets.append(count)
-        rows = _common(payloads, CLASSIC_END, bets, today)
-        if rows is not None:
-            self.stored += bets
-        return rows
-
-    def _run(self, payloads: list[bytes], today: date) -> list[str] | None:
-        """The rows of common batches of lottery/1, or None; the running CRC goes on with them."""
-        bets, bodies, expected = array("H"), [], self.next_index
+    def _run(self, payloads: list[bytes], flushed: int, today: date) -> bytes | None:
+        """The record of common batches of lottery/1, or None."""
+        bodies, expected = [], self.next_index
         for payload in payloads:
             first, count = _BATCH.unpack_from(payload)
             body = payload[_BATCH.size :]
-            if first != expected or body.count(b"\n") != count or not body.endswith(b"\n"):
+            if first != expected or not count or body.count(b"\n") != count or body[-1:] != b"\n":
                 return None
-            bets.append(count)
             bodies.append(body)
             expected += count
-        rows = _common(bodies, LINE_END, bets, today)
-        if rows is not None:
-            self.stored += bets
-            for body in bodies:
-                self.crc = crc32(body, self.crc)
-        return rows
+        lines = b"".join(bodies)
+        if not are_common_lines(lines, today.year):
+            return None
+        self.crc = crc32(lines, self.crc)
+        body = self.prefix + lines[:-1].replace(b"\n", b"\n" + self.prefix) + b"\n"
+        return self._record(body, expected - self.next_index, flushed)
 
-    def _rows(self, payload: bytes, today: date) -> list[str]:
-        """The rows of one batch.
+    def _batch(self, payload: bytes, flushed: int, today: date) -> bytes:
+        """The record of one batch; of none without a bet.
 
         :raises BadBatch: if it is refused.
         """
         if self.classic:
-            return classic_rows(payload, today)
+            return self._record_of(classic_rows(payload, today), flushed)
         first, count = _BATCH.unpack_from(payload)
-        body = payload[_BATCH.size :]
         if first != self.next_index:
             reason = f"the batch begins with bet {first}, bet {self.next_index} is next"
             raise BadBatch(Code.SEQ, 0, 0, reason, count)
-        rows = line_rows(body, count, today)
-        self.crc = crc32(body, self.crc)
-        return rows
+        lines = payload[_BATCH.size :]
+        rows = line_rows(lines, count, today)
+        self.crc = crc32(lines, self.crc)
+        return self._record_of(rows, flushed)
 
-    def _record(self, rows: list[str], flushed: int) -> bytes:
+    def _record_of(self, rows: list[bytes], flushed: int) -> bytes:
+        if not rows:
+            return b""
+        body = self.prefix + (b"\n" + self.prefix).join(rows) + b"\n"
+        return self._record(body, len(rows), flushed)
+
+    def _record(self, body: bytes, bets: int, flushed: int) -> bytes:
         first = self.next_index
-        self.next_index += len(rows)
-        body = (self.prefix + ("\n" + self.prefix).join(rows) + "\n").encode()
-        return pack_record(Kind.ROWS, self.agency, first, len(rows), body, flushed, self.classic)
+        self.next_index += bets
+        return pack_record(Kind.ROWS, self.agency, first, bets, body, flushed, self.classic)
 
     def end(self, order: PipeRecord, flushed: int) -> bytes:
         """Give the record of an END.
@@ -162,7 +152,7 @@ class Upload:
 
     def answer(self, session: int) -> bytes:
         """Give the answer to the batches of the present group, and begin the next one."""
-        stored, self.stored = self.stored, array("H")
+        stored, self.stored = self.stored, 0
         return pack_stored(session, self.next_index, self.crc, stored)
 
 
@@ -275,14 +265,6 @@ class Desk:
         dropped = closing & {order.session for order in held}
         both = held + orders
         return [each for each in both if each.kind == Order.CLOSE or each.session not in dropped]
-
-
-def _common(payloads: list[bytes], end: str, bets: Sequence[int], today: date) -> list[str] | None:
-    try:
-        text = b"".join(payloads).decode()
-    except UnicodeDecodeError:
-        return None
-    return common_run(text, end, bets, today.year)
 
 
 def _begins(order: PipeRecord) -> int:

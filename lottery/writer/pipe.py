@@ -8,10 +8,8 @@ A writer child imports this module: nothing slow is imported here.
 
 from __future__ import annotations
 
-from array import array
 from enum import IntEnum
 from struct import Struct
-from sys import byteorder
 from typing import NamedTuple
 
 from lottery.errors import Code
@@ -21,6 +19,7 @@ _HEADER = Struct(">BIQHI")  # kind, session, place, amount, length of the body
 HEADER_BYTES = _HEADER.size
 _OPENING = Struct(">IIB")  # agency, CRC-32 of its rows as sent, whether it is classic
 _CRC = Struct(">I")
+_STORED = Struct(">II")  # CRC-32 of the agency's rows as sent, batches
 _REFUSAL = Struct(">BBHB")  # code, again, row, field; a sentence follows
 
 
@@ -39,7 +38,7 @@ class Answer(IntEnum):
     ENDED, CLOSED and a REFUSED without "again" are the last word on a session.
     """
 
-    STORED = 11  # on disk: place = next index, amount = batches; body: CRC, bets of each, u16
+    STORED = 11  # on disk: place = next index; body: CRC, how many batches
     REFUSED = 12  # place = expected index, amount = bets of the batch; body: the refusal
     ENDED = 13  # the END is on disk: place = the total
     DONE = 14  # place = how many bytes of orders have been dealt with since the start
@@ -109,15 +108,15 @@ def opening_of(order: PipeRecord) -> tuple[int, Standing]:
     return agency, Standing(order.place, crc, classic=bool(classic))
 
 
-def pack_stored(session: int, next_index: int, crc: int, bets: array[int]) -> bytes:
-    """Give the bytes of the answer to batches; ``bets`` (u16) has how many each had."""
-    body = _CRC.pack(crc) + _big_endian(bets).tobytes()
-    return pack(Answer.STORED, session, next_index, len(bets), body)
+def pack_stored(session: int, next_index: int, crc: int, batches: int) -> bytes:
+    """Give the bytes of the answer to so many batches."""
+    return pack(Answer.STORED, session, next_index, body=_STORED.pack(crc, batches))
 
 
-def stored_of(answer: PipeRecord) -> tuple[int, array[int]]:
-    """Read out of a STORED: the running CRC, and how many bets each batch had."""
-    return crc_of(answer), _big_endian(array("H", answer.body[_CRC.size :]))
+def stored_of(answer: PipeRecord) -> tuple[int, int]:
+    """Read out of a STORED: the running CRC, and how many batches."""
+    crc, batches = _STORED.unpack(answer.body)
+    return crc, batches
 
 
 def pack_closed(session: int, next_index: int, crc: int) -> bytes:
@@ -129,14 +128,6 @@ def crc_of(answer: PipeRecord) -> int:
     """Read out of a STORED or a CLOSED: the CRC-32 of the agency's rows as sent."""
     crc: int = _CRC.unpack_from(answer.body)[0]
     return crc
-
-
-def _big_endian(numbers: array[int]) -> array[int]:
-    """Turn numbers around, there or back, if this machine has them the other way."""
-    turned = numbers[:]
-    if byteorder == "little":
-        turned.byteswap()
-    return turned
 
 
 def pack_refusal(session: int, refusal: Refusal) -> bytes:

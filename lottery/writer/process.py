@@ -214,8 +214,7 @@ class Writer(ProcessProtocol):
         if seat is None:
             return  # it is settled: nothing can come of it any more
         if answer.kind == Answer.STORED:
-            crc, bets = stored_of(answer)
-            seat.stored(answer.place, crc, bets)
+            seat.stored(answer.place, *stored_of(answer))
             return
         if answer.kind == Answer.HELD:
             seat.client.held()

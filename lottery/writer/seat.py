@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol as Interface
 
 from lottery.ledger.standing import Standing
@@ -33,8 +33,8 @@ class OrderTaker(Interface):
 class WriterClient(Interface):
     """What a writer tells the session that has a seat at it."""
 
-    def stored(self, next_index: int, bets: Sequence[int]) -> None:
-        """The next batches are on disk; ``bets`` says how many bets each had."""
+    def stored(self, next_index: int, batches: int) -> None:
+        """The next so many batches are on disk, up to an index."""
 
     def refused(self, refusal: Refusal) -> None:
         """The batch or END behind those was not stored; unless it may come again, the
@@ -121,11 +121,11 @@ class Seat:
 
     # What the writer says of it.
 
-    def stored(self, next_index: int, crc: int, bets: Sequence[int]) -> None:
-        """Note that batches are on disk."""
-        self.in_hand -= len(bets)
+    def stored(self, next_index: int, crc: int, batches: int) -> None:
+        """Note that so many batches more are on disk."""
+        self.in_hand -= batches
         self.standing = self.standing._replace(next_index=next_index, crc=crc)
-        self.client.stored(next_index, bets)
+        self.client.stored(next_index, batches)
 
     def refused(self, refusal: Refusal) -> None:
         """Note that nothing is in hand any more: what followed the refused batch is dropped."""

@@ -319,12 +319,12 @@ MUTANTS: Final = (
         ("tests/test_ledger_checked.py::test_another_file",),
     ),
     Mutant(
-        "digits of any script in a field",
+        "a digit that is none in a document",
         (
             Edit(
                 "lottery/bets.py",
-                'row = f"{_NAME},{_NAME},[0-9]{{1,15}}+,',
-                'row = f"{_NAME},{_NAME},\\\\d{{1,15}}+,',
+                '    return rb"%b,%b,[0-9]{1,15}+,',
+                '    return rb"%b,%b,[0-9\\xb2\\xc2]{1,15}+,',
             ),
         ),
         ("tests/test_bets.py",),
