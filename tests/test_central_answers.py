@@ -12,6 +12,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from lottery.central.answers import Acknowledgements, Delivery, Telling
+from lottery.central.connection import Connection
 from lottery.central.speech import CLASSIC, LOTTERY1
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire.messages import Received
@@ -26,7 +27,9 @@ class Rig:
     """A transport whose peer reads when it is told to."""
 
     def __init__(self) -> None:
-        self.transport = FakeTransport(Clock(), Protocol(), None)
+        clock = Clock()
+        self.transport = FakeTransport(clock, Protocol(), None)
+        self.connection = Connection(self.transport, clock)
 
     def read(self) -> bytes:
         """What the peer gets by reading until nothing comes."""
@@ -41,7 +44,7 @@ class Rig:
 def test_the_faces() -> None:
     """They are what a transport expects."""
     rig = Rig()
-    verifyObject(IPushProducer, Acknowledgements(rig.transport, CLASSIC))
+    verifyObject(IPushProducer, Acknowledgements(rig.connection, CLASSIC))
     verifyObject(IPullProducer, Telling(Rig().transport, iter([b"a"]), lambda: None, lambda: None))
 
 
@@ -52,7 +55,7 @@ def test_who_reads_gets_all_at_once() -> None:
         (LOTTERY1, [ack(30), ack(40), ack(40, 1)]),
     ):
         rig = Rig()
-        owed = Acknowledgements(rig.transport, speech)
+        owed = Acknowledgements(rig.connection, speech)
         assert rig.transport.producer is owed
         owed.stored(3, 30)
         heard = [rig.read()]
@@ -67,7 +70,7 @@ def test_what_is_owed_is_kept_as_a_number() -> None:
     """While the agency does not read nothing is written; then all in one go, once."""
     for speech, expected in ((CLASSIC, b"\2" * 1500), (LOTTERY1, ack(1500, 1))):
         rig = Rig()
-        owed = Acknowledgements(rig.transport, speech)
+        owed = Acknowledgements(rig.connection, speech)
         owed.pauseProducing()
         for number in range(1, 1501):
             owed.stored(1, number)
@@ -83,7 +86,7 @@ def test_what_is_owed_is_kept_as_a_number() -> None:
 def test_a_refusal_stands_behind_what_is_owed() -> None:
     """It is owed like an acknowledgement, and nothing is said twice."""
     rig = Rig()
-    owed = Acknowledgements(rig.transport, LOTTERY1)
+    owed = Acknowledgements(rig.connection, LOTTERY1)
     owed.refused(b"refused")
     assert rig.read() == b"refused"
     owed.pauseProducing()
@@ -99,7 +102,7 @@ def test_a_refusal_stands_behind_what_is_owed() -> None:
 def test_a_refusal_is_written_at_the_end() -> None:
     """Whether it is read or not."""
     rig = Rig()
-    owed = Acknowledgements(rig.transport, LOTTERY1)
+    owed = Acknowledgements(rig.connection, LOTTERY1)
     owed.pauseProducing()
     owed.refused(b"refused")
     owed.finish()
@@ -110,7 +113,7 @@ def test_the_transport_holds_no_more_than_its_buffer() -> None:
     """However much is stored for an agency that reads nothing."""
     rig = Rig()
     rig.transport.stuck = True
-    owed = Acknowledgements(rig.transport, CLASSIC)
+    owed = Acknowledgements(rig.connection, CLASSIC)
     for number in range(1000):
         owed.stored(1000, number)
     assert len(rig.transport._unsent) == 66_000  # the first step beyond 65,536
@@ -121,7 +124,7 @@ def test_the_transport_holds_no_more_than_its_buffer() -> None:
 def test_finish_writes_what_is_owed() -> None:
     """Whether it is read or not; then the transport is free, and finishing again is harmless."""
     rig = Rig()
-    owed = Acknowledgements(rig.transport, LOTTERY1)
+    owed = Acknowledgements(rig.connection, LOTTERY1)
     owed.stored(1, 5)
     owed.pauseProducing()
     owed.stored(1, 7)
@@ -134,7 +137,7 @@ def test_finish_writes_what_is_owed() -> None:
 def test_finish_says_nothing_twice() -> None:
     """What was written, also an END, is not owed any more."""
     rig = Rig()
-    owed = Acknowledgements(rig.transport, LOTTERY1)
+    owed = Acknowledgements(rig.connection, LOTTERY1)
     owed.stored(1, 5)
     owed.ended(5)
     owed.pauseProducing()
@@ -147,7 +150,7 @@ def test_nothing_is_owed_to_who_is_gone() -> None:
     rig = Rig()
     rig.transport.peer_resets()
     rig.read()
-    owed = Acknowledgements(rig.transport, CLASSIC)
+    owed = Acknowledgements(rig.connection, CLASSIC)
     owed.stored(1, 1)
     owed.finish()
     assert rig.read() == b""

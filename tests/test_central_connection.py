@@ -90,6 +90,43 @@ def test_reading_and_writing() -> None:
     assert rig.settle() == ["data x"]
 
 
+class Sender(FakeTransport):
+    """A transport that can be told to send, and notes what it was given by then."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.sent: list[bytes] = []
+
+    def doWrite(self) -> None:
+        self.sent.append(bytes(self._unsent))
+
+
+def test_what_is_sent_at_once() -> None:
+    """The transport is told to send what it was just given; one that cannot sends in its turn."""
+    clock = Clock()
+    sender = Sender(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
+    connection = Connection(sender, clock)
+    connection.write(b"soon")
+    assert sender.sent == []
+    connection.write_at_once(b", now")
+    assert sender.sent == [b"soon, now"]
+    rig = Rig()
+    rig.connection.write_at_once(b"in turn")
+    rig.settle()
+    assert bytes(rig.transport.arrived) == b"in turn"
+
+
+def test_who_leaves_sends_in_turn() -> None:
+    """What closes the connection is the reactor's to do when all is written."""
+    clock = Clock()
+    sender = Sender(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
+    connection = Connection(sender, clock)
+    connection.leave(b"good")
+    connection.write_at_once(b"bye")
+    assert sender.sent == []
+    connection.lost()
+
+
 def test_leaving_waits_for_the_peer() -> None:
     """Last words, then our half is shut; what still comes is read, until the peer closes."""
     rig = Rig()

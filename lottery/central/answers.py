@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
-from lottery.central.connection import IAgencyTransport
+from lottery.central.connection import Connection, IAgencyTransport
 from lottery.central.speech import Speech
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire.messages import Received
@@ -29,8 +29,8 @@ class Acknowledgements:
     It registers itself with the transport, which says when its buffer is long.
     """
 
-    def __init__(self, transport: IAgencyTransport, speech: Speech) -> None:
-        self._transport = transport
+    def __init__(self, connection: Connection, speech: Speech) -> None:
+        self._connection = connection
         self._speech = speech
         self._batches = 0
         self._next_index = 0
@@ -39,7 +39,7 @@ class Acknowledgements:
         self._refusal = b""
         self._paused = False
         self._finished = False
-        transport.registerProducer(self, True)
+        connection.transport.registerProducer(self, True)
 
     def stored(self, batches: int, next_index: int) -> None:
         """Owe the acknowledgement of so many more batches, up to an index."""
@@ -68,7 +68,7 @@ class Acknowledgements:
         if self._finished:
             return
         self._finished = True
-        self._transport.unregisterProducer()
+        self._connection.transport.unregisterProducer()
         self.resumeProducing()
 
     def _write(self) -> None:
@@ -80,7 +80,7 @@ class Acknowledgements:
         words += self._refusal
         self._batches, self._owing, self._refusal = 0, False, b""
         if words:
-            self._transport.write(words)
+            self._connection.write_at_once(words)
 
     def pauseProducing(self) -> None:
         """Keep what is owed: the agency does not read."""

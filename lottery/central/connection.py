@@ -63,6 +63,17 @@ class Connection:
         """Say something."""
         self.transport.write(words)
 
+    def write_at_once(self, words: bytes) -> None:
+        """Say something, and have it sent now, as far as the peer reads.
+
+        A transport sends what it is given in the reactor's next turn: two changes of what epoll
+        looks for, and a turn, for a few bytes. Who waits for each acknowledgement before the
+        next batch waits for that, too. Only a socket's own transport can be told to send.
+        """
+        self.transport.write(words)
+        if not self.leaving and (send := getattr(self.transport, "doWrite", None)):
+            send()  # an error comes again, to the reactor
+
     def pause(self) -> None:
         """Read no more for now."""
         self.transport.pauseProducing()

@@ -83,6 +83,8 @@ class MessageReceiver(Protocol, ABC):
                 if self.state in SENDING and (run := self._decoder.next_run(room)):
                     self._silence.moved()
                     self.batchesReceived(*run)
+                    if not self._decoder.unread:
+                        return
                     continue
                 message = self._decoder.next_message()
                 if message is None:

@@ -149,7 +149,7 @@ class AgencySession(MessageReceiver):
     def _sit_down(self, seat: Seat | None) -> None:
         self._seat = seat
         self._journal.arrived(cast(Place, self._place))
-        self._acknowledgements = Acknowledgements(self._connection.transport, self.speech)
+        self._acknowledgements = Acknowledgements(self._connection, self.speech)
 
     # What the writer says.
 

@@ -1,0 +1,135 @@
+"""Runs servers for a load, each in a folder of its own, and reads what they cost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
+
+from attrs import frozen
+
+from lottery.settings import CENTRAL
+
+HERE: Final = Path(__file__).parent
+START_SECONDS: Final = 60.0
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+
+
+@frozen
+class Server:
+    """A server that listens on a port of the loopback."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What it has cost until now, its children and what they have ended with included."""
+        spent = 0
+        for pid in (self.process.pid, *self.children):
+            fields = _stat(pid)
+            # User and system time of the process; of its children those that it has waited for.
+            spent += sum(map(int, fields[11:15])) if fields else 0
+        return spent / _TICK
+
+    @property
+    def children(self) -> list[int]:
+        """The pids of its children."""
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(each) for each in path.read_text().split()]
+
+    def peak_bytes(self) -> int:
+        """Give the most memory that its own process has had resident."""
+        return _status(self.process.pid, "VmHWM")
+
+    def resident_bytes(self) -> dict[int, int]:
+        """Give the resident memory of each of its processes now, by pid."""
+        return {pid: _status(pid, "VmRSS") for pid in (self.process.pid, *self.children)}
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        self.process.wait()
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return []  # it has ended
+    return text[text.rindex(")") + 2 :].split()
+
+
+def _status(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) << 10
+    raise ValueError(f"/proc/{pid}/status has no {name}")
+
+
+@contextmanager
+def central(
+    folder: Path, agencies: int, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Run our central for one draw, quietly, with its data in ``folder/data``."""
+    command = [sys.executable, "-m", "lottery", "serve", "--listen", "tcp:0:interface=127.0.0.1"]
+    command += ["--agencies", str(agencies), "--data-dir", str(folder / "data"), *options]
+    ours = {name for setting in CENTRAL for name in setting.environment}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    with _running(command, {**kept, **(environment or {})}) as server:
+        yield server
+
+
+@contextmanager
+def other(name: str, folder: Path, agencies: int, *options: str) -> Iterator[Server]:
+    """Run ``baseline`` or ``sink``."""
+    command = [sys.executable, str(HERE / f"{name}.py"), str(agencies), str(folder), *options]
+    with _running(command, dict(os.environ)) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[Server]:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        try:
+            yield Server(process, _port_of(process))
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.stdout is not None
+                process.stdout.read()
+                process.wait(START_SECONDS)
+        finally:
+            process.kill()
+
+
+def _port_of(process: subprocess.Popen[bytes]) -> int:
+    """Wait until a server listens; its children listen to nothing."""
+    until = monotonic() + START_SECONDS
+    while monotonic() < until:
+        if process.poll() is not None:
+            raise SystemExit(f"{process.args} has ended with {process.returncode}")
+        inodes = _sockets_of(process.pid)
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and inode in inodes:
+                return int(local.rpartition(":")[2], 16)
+        sleep(0.001)
+    raise SystemExit(f"{process.args} does not listen")
+
+
+def _sockets_of(pid: int) -> set[str]:
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.add(target[8:-1])
+    return found
