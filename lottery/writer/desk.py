@@ -97,19 +97,24 @@ class Upload:
 
     def _run(self, payloads: list[bytes], flushed: int, today: date) -> bytes | None:
         """The record of common batches of lottery/1, or None."""
-        bodies, expected = [], self.next_index
+        sent, stored, expected = [], [self.prefix], self.next_index
         for payload in payloads:
             first, count = _BATCH.unpack_from(payload)
-            body = payload[_BATCH.size :]
-            if first != expected or not count or body.count(b"\n") != count or body[-1:] != b"\n":
+            lines = payload[_BATCH.size :]
+            with_agency = lines.replace(b"\n", b"\n" + self.prefix)
+            # How much longer they have become tells how many they are, faster than counting.
+            ends = len(with_agency) - len(lines) == count * len(self.prefix)
+            if first != expected or not count or not ends or lines[-1:] != b"\n":
                 return None
-            bodies.append(body)
+            sent.append(lines)
+            stored.append(with_agency)
             expected += count
-        lines = b"".join(bodies)
-        if not are_common_lines(lines, today.year):
+        run = b"".join(sent)
+        if not are_common_lines(run, today.year):
             return None
-        self.crc = crc32(lines, self.crc)
-        body = self.prefix + lines[:-1].replace(b"\n", b"\n" + self.prefix) + b"\n"
+        self.crc = crc32(run, self.crc)
+        # Behind the last line there is no next one for the agency to stand in front of.
+        body = b"".join(stored)[: -len(self.prefix)]
         return self._record(body, expected - self.next_index, flushed)
 
     def _batch(self, payload: bytes, flushed: int, today: date) -> bytes:

@@ -1,0 +1,131 @@
+"""What the rows of the table are made of: one load on one server, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from time import perf_counter
+from typing import Final
+
+import load
+import servers
+from attrs import field, frozen
+from streams import Stream
+
+#: The log of a load is of no interest, and what a stall probe says would fill it.
+QUIET: Final = ("--log-level", "ERROR")
+FLUSH_PROBE: Final = Path(__file__).parent / "flush_probe"
+
+
+@frozen
+class Measured:
+    """A load on a server.
+
+    :ivar cpu: seconds of processor time that a million bets took, of all its processes.
+    :ivar peak_bytes: the most memory of the server's own process.
+    :ivar flushes: how many seconds each flush of a writer took, where that was asked for.
+    """
+
+    played: load.Played
+    cpu: float
+    peak_bytes: int
+    flushes: list[float] = field(factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Bets per second."""
+        return self.played.bets_per_second
+
+    @property
+    def draw(self) -> float:
+        """Seconds from the last acknowledgement to the last winners."""
+        assert self.played.draw_seconds is not None
+        return self.played.draw_seconds
+
+
+@contextmanager
+def empty(folder: Path) -> Iterator[Path]:
+    """Give a folder that is made for the block."""
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def measure(
+    name: str, folder: Path, stream: Stream, agencies: int, window: int = 0, *options: str
+) -> Measured:
+    """Play a load on a server of this name, of which nothing is left.
+
+    :param name: ``central``, or ``baseline`` or ``sink``.
+    :param options: of the central.
+    """
+    with empty(folder / name) as place:
+        if name == "central":
+            server = servers.central(place, agencies, *QUIET, *options, environment=_probe(place))
+        else:
+            server = servers.other(name, place, agencies)
+        with server as running:
+            before = running.cpu_seconds
+            played = load.play(running.port, stream, agencies, window, awaits=name != "sink")
+            cpu = (running.cpu_seconds - before) / played.bets * 1e6
+            peak = running.peak_bytes()
+        return Measured(played, cpu, peak, _flushes(place))
+
+
+def _probe(folder: Path) -> dict[str, str]:
+    return {"PYTHONPATH": str(FLUSH_PROBE), "FLUSH_PROBE_REPORTS": str(folder)}
+
+
+def _flushes(folder: Path) -> list[float]:
+    reports = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    return [
+        each for report in reports if report["program"] == "writer" for each in report["seconds"]
+    ]
+
+
+class StallProbe:
+    """Knocks at a server again and again, and notes how long it takes to be answered.
+
+    A byte that begins no frame gets an answer from the reactor's thread alone, so who waits long
+    for it knows that this thread was kept from its work.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._over = Event()
+        self._thread = Thread(target=self._knock)
+        self.knocks: list[tuple[float, float]] = []
+
+    def longest(self, start: float, stop: float) -> float:
+        """Give the longest time in seconds that began between two moments."""
+        return max(took for began, took in self.knocks if start <= began <= stop)
+
+    def __enter__(self) -> StallProbe:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _knock(self) -> None:
+        while not self._over.wait(0.002):
+            began = perf_counter()
+            with socket.create_connection(("127.0.0.1", self._port)) as connection:
+                connection.sendall(b"G")
+                while connection.recv(4096):
+                    pass
+            self.knocks.append((began, perf_counter() - began))
+
+
+def median_ratio(values: list[float], references: list[float]) -> float:
+    """Give the median of the ratios of values that were measured in pairs."""
+    return statistics.median(one / other for one, other in zip(values, references, strict=True))
