@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import TODAY, batch, row_lists
 
+from lottery import bets
 from lottery.agency.failures import BadInput, BadRow
 from lottery.agency.reader import LINE_LIMIT_BYTES, BatchReader, FileBatch
 
@@ -139,6 +140,22 @@ class TestForms:
         """Marks, line ends, quotes and an empty last line change nothing, in any chunks."""
         for cuts in [(), tuple(range(len(data))), *((cut,) for cut in range(len(data)))]:
             assert _rows(_read(data, cuts=cuts)) == ROW + OTHER
+
+    def test_common_rows_are_checked_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is common is not gone through row by row."""
+        monkeypatch.setattr(bets, "fault_of", None)
+
+        assert _rows(_read((ROW + OTHER) * 1000)) == (ROW + OTHER) * 1000
+
+    @pytest.mark.parametrize(
+        "row",
+        ["金,王,1,2000-01-01,1\n", f"Ana,Gil,1,{TODAY},1\n", "Ana,O\u2019Neil,1,2000-01-01,1\n"],
+    )
+    def test_uncommon_rows(self, row: str) -> None:
+        """A bet that is valid and not common is sent like every other one."""
+        data = ROW + row.encode() + OTHER
+        for cuts in [(), tuple(range(len(data)))]:
+            assert _read(data, cuts=cuts) == [FileBatch(data, [1, 2, 3])]
 
     @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
     def test_no_bets(self, data: bytes) -> None:
