@@ -103,9 +103,8 @@ def measure(folder: Path, pairs: int) -> float:
         order: list[list[Hostile]] = [[], [trickle, flood, never_read]]
         found = {len(each): p99(folder, each) for each in (order if number % 2 else order[::-1])}
         ratios.append(found[3] / found[0])
-        print(
-            f"pair {number + 1}: p99 {found[3] * 1e3:.2f} ms beside them, {found[0] * 1e3:.2f} ms alone"
-        )
+        alone, beside = found[0] * 1e3, found[3] * 1e3
+        print(f"pair {number + 1}: p99 {beside:.2f} ms beside them, {alone:.2f} ms alone")
     return statistics.median(ratios)
 
 

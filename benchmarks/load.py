@@ -21,7 +21,7 @@ from lottery.wire import lottery1
 from lottery.wire.decoder import Decoder
 from lottery.wire.messages import Ack, Hello, Received, Welcome, Winners
 
-PATIENCE_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 30.0
 _SEND_BYTES: Final = 256 << 10
 _RECEIVE_BYTES: Final = 64 << 10
 _STORED: Final = b"\x02"

@@ -26,8 +26,15 @@ from zope.interface.verify import verifyObject
 import lottery.writer.process as process_module
 from lottery.ledger.standing import Standing
 from lottery.writer.pipe import Answer, Order, PipeRecord, pack
-from lottery.writer.process import BUDGET_BYTES, Writer, WriterEnd
-from lottery.writer.seat import Seat
+from lottery.writer.process import (
+    BUDGET_BYTES,
+    LEAST_SHARE_BYTES,
+    SHORT_BYTES,
+    SHORT_SECONDS,
+    Writer,
+    WriterEnd,
+)
+from lottery.writer.seat import LIGHT_BYTES, Seat
 
 SEGMENT = Path("draws/000001/segment-0001.log")
 TIMEOUT = 30
@@ -610,3 +617,73 @@ def test_child_may_close_its_output(rig: Rig, fd: int) -> None:
     seat, _ = rig.sit()
     seat.batches(b"x", 1)
     assert rig.child.orders()[-1] == PipeRecord(Order.BATCHES, 1, 0, 0, b"x")
+
+
+def light(rig: Rig, seat: Seat, number: int) -> None:
+    """Have a seat's one batch answered: it waits for its answers."""
+    seat.batches(bytes(100), 1)
+    rig.child.answer(stored(number, 1, 1))
+
+
+def test_queues_are_long_while_nobody_waits_for_answers(rig: Rig) -> None:
+    """Who always has much in hand is no such one: only the budget limits it."""
+    (one, _), (two, _) = rig.sit(), rig.sit()
+    for seat, number in ((one, 1), (two, 2)):
+        seat.batches(bytes(LIGHT_BYTES), 1)
+        rig.child.answer(stored(number, 1, 1) + rig.child.done())
+    assert one.room == two.room == BUDGET_BYTES
+
+
+def test_queues_are_short_while_somebody_waits_for_answers(rig: Rig) -> None:
+    """The seats share what is little then, and for a second behind the last such answer."""
+    (one, client), (two, _) = rig.sit(), rig.sit()
+    light(rig, two, 2)
+    rig.take_all()
+    assert one.room == SHORT_BYTES // 2
+    one.batches(bytes(SHORT_BYTES // 2), 3)
+    assert one.full
+    assert not two.full
+    one.wait()
+    rig.take_all()
+    assert client.heard == []  # it does not stand in line: its own answers have to come first
+    rig.child.answer(stored(1, 1, 1, 1))
+    rig.take_all()
+    assert client.heard == [("stored", 1, 2)]
+    rig.child.answer(stored(1, 1, 1) + rig.child.done())
+    assert client.heard[1:] == [("stored", 1, 1), ("resume",)]
+    rig.clock.advance(SHORT_SECONDS)
+    assert one.room == BUDGET_BYTES
+
+
+def test_who_has_its_share_goes_on_though_the_budget_was_used_up(rig: Rig) -> None:
+    """When it is answered it stands in line, and has its turn when there is room."""
+    (one, client), (two, _) = rig.sit(), rig.sit()
+    light(rig, two, 2)
+    rig.take_all()
+    one.batches(bytes(SHORT_BYTES // 2), 1)
+    one.wait()
+    rig.take_all()
+    two.batches(bytes(BUDGET_BYTES), 1)
+    rig.child.answer(stored(1, 1, 1))
+    assert client.heard == [("stored", 1, 1)]
+    rig.take_all()
+    assert client.heard[1:] == [("resume",)]
+
+
+def test_a_refusal_gives_its_share_back(rig: Rig) -> None:
+    """What was to be sent again is not in hand any more."""
+    (one, client), (two, _) = rig.sit(), rig.sit()
+    light(rig, two, 2)
+    rig.take_all()
+    one.batches(bytes(SHORT_BYTES), 5)
+    one.wait()
+    rig.take_all()
+    rig.child.answer(again(1) + rig.child.done())
+    assert client.heard == [("refused", AGAIN), ("resume",)]
+
+
+def test_many_seats_have_a_batch_each(rig: Rig) -> None:
+    """However many share, what is left for each is a frame."""
+    seats = [rig.sit()[0] for _ in range(50)]
+    light(rig, seats[0], 1)
+    assert {seat.room for seat in seats} == {LEAST_SHARE_BYTES}

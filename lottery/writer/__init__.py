@@ -5,6 +5,7 @@
 ``child``      the child: groups of orders, appended, flushed, acknowledged
 ``__main__``   how the child starts: ``python -m lottery.writer``
 ``process``    the parent's handle of one child
+``unanswered`` what of a session is not answered yet
 ``seat``       a session's place at a writer
 ``pool``       the writers of one draw: who gets which, and their end
 ``disk``       what takes long on the disk, off the reactor's thread

@@ -7,6 +7,10 @@ from typing import Protocol as Interface
 
 from lottery.ledger.standing import Standing
 from lottery.writer.pipe import Order, Refusal, pack
+from lottery.writer.unanswered import Unanswered
+
+#: Who had no more in hand, and now has nothing, is one that waits for its answers.
+LIGHT_BYTES = 32 << 10
 
 
 class OrderTaker(Interface):
@@ -19,6 +23,13 @@ class OrderTaker(Interface):
     @property
     def room(self) -> int:
         """How many bytes of the budget are left."""
+
+    @property
+    def share(self) -> int:
+        """How many bytes of one seat may be without an answer."""
+
+    def keep_short(self) -> None:
+        """Note that somebody waits for each answer: others may have little in hand meanwhile."""
 
     def send(self, order: bytes) -> None:
         """Hand an order on."""
@@ -78,22 +89,25 @@ class Seat:
         self.standing = standing
         self.ending = False
         self.in_hand = 0
+        self._unanswered = Unanswered()
+        self._has_its_share = False
         self._settled = False
         self._when_settled: list[Callable[[], None]] = []
 
     @property
     def full(self) -> bool:
         """Whether the session should :meth:`wait` before it hands on more."""
-        return self._writer.full
+        return self.room <= 0
 
     @property
     def room(self) -> int:
-        """How many bytes the writer has room for, above 0 unless it is full."""
-        return self._writer.room
+        """How many bytes may be handed on, above 0 unless it is full."""
+        return min(self._writer.room, self._writer.share - self._unanswered.bytes)
 
     def batches(self, frames: bytes, count: int) -> None:
         """Hand on the frames of so many batches, as they came."""
         self.in_hand += count
+        self._unanswered.add(count, len(frames))
         self._writer.send(pack(Order.BATCHES, self.number, body=frames))
 
     def end(self, total: int | None, nonce: bytes) -> None:
@@ -105,11 +119,17 @@ class Seat:
         self._writer.send(pack(Order.END, self.number, total or 0, announced, nonce))
 
     def wait(self) -> None:
-        """Stand in line for room; ``client.resume()`` is called when it is our turn."""
-        self._writer.wait(self)
+        """Stand in line for room; ``client.resume()`` is called when it is our turn.
+
+        Who has its share in hand does not stand in line before some of it is answered.
+        """
+        self._has_its_share = self._unanswered.bytes >= self._writer.share
+        if not self._has_its_share:
+            self._writer.wait(self)
 
     def leave(self) -> None:
         """Hand on nothing more. What was handed on is still answered, until all is settled."""
+        self._has_its_share = False
         self._writer.leave(self)
 
     def when_settled(self, act: Callable[[], None]) -> None:
@@ -124,15 +144,28 @@ class Seat:
     def stored(self, next_index: int, crc: int, batches: int) -> None:
         """Note that so many batches more are on disk."""
         self.in_hand -= batches
+        self._unanswered.answered(batches)
+        self._have_less_in_hand()
         self.standing = self.standing._replace(next_index=next_index, crc=crc)
         self.client.stored(next_index, batches)
 
     def refused(self, refusal: Refusal) -> None:
         """Note that nothing is in hand any more: what followed the refused batch is dropped."""
         self.in_hand = 0
+        self._unanswered.clear()
+        self._have_less_in_hand()
         if refusal.again:
             self.ending = False
         self.client.refused(refusal)
+
+    def _have_less_in_hand(self) -> None:
+        if not self._unanswered.bytes:
+            if self._unanswered.most < LIGHT_BYTES:
+                self._writer.keep_short()
+            self._unanswered.most = 0
+        if self._has_its_share and self._unanswered.bytes < self._writer.share:
+            self._has_its_share = False
+            self._writer.wait(self)
 
     def ended(self, total: int) -> None:
         """Note that the END is on disk."""
