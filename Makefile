@@ -15,7 +15,7 @@ export INPUT_DIR := $(or $(GIVEN),data)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test test-slow test-faults soak mutants demo bench lint types coverage package clean
+.PHONY: help test test-slow test-faults soak mutants demo bench bench-full lint types coverage package clean
 .PHONY: docker-image docker-compose-up docker-compose-down docker-compose-logs test-compose
 
 help: ## show this list
@@ -62,9 +62,13 @@ soak: $(VENV)/test.stamp ## all faults there are, for hours, and then the mutant
 mutants: $(VENV)/test.stamp ## plant bugs in a copy, one at a time: the suite has to find each
 	$(BIN)/python tests/mutants/mutants.py
 
-bench: $(VENV)/demo.stamp ## measure what the design gives a figure for
-	$(BIN)/python benchmarks/writer_start.py
+bench: $(VENV)/demo.stamp ## measure what a change may spoil unseen, within minutes
+	$(BIN)/python benchmarks/micro.py
 	$(BIN)/python benchmarks/group_commit.py
+	$(BIN)/python benchmarks/performance.py
+
+bench-full: $(VENV)/demo.stamp ## measure everything into docs/performance.md, in a quarter of an hour
+	$(BIN)/python benchmarks/performance.py --full
 
 demo: $(VENV)/demo.stamp ## run a whole day: a central and five agencies (DATA=DIR uses its agency-N.csv)
 	$(BIN)/python contrib/demo.py $(if $(DATA),--data "$(DATA)")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import selectors
 import socket
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 from time import perf_counter
 from typing import Final
 
@@ -54,6 +55,15 @@ class Played:
     def bets_per_second(self) -> float:
         """How many bets were acknowledged in a second."""
         return self.bets / self.seconds
+
+    def bets_at(self, moment: float) -> int:
+        """Give how many bets were acknowledged so many seconds from the begin."""
+        at = bisect_right(self.marks, moment, key=itemgetter(0))
+        return self.marks[at - 1][1] if at else 0
+
+    def moment_of(self, bets: int) -> float:
+        """Give when so many bets were acknowledged, in seconds from the begin."""
+        return self.marks[bisect_left(self.marks, bets, key=itemgetter(1))][0] if bets else 0.0
 
     def latency(self, share: float) -> float:
         """Give the latency in seconds that this share of all batches does not exceed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -60,16 +61,25 @@ def empty(folder: Path) -> Iterator[Path]:
 
 
 def measure(
-    name: str, folder: Path, stream: Stream, agencies: int, window: int = 0, *options: str
+    name: str,
+    folder: Path,
+    stream: Stream,
+    agencies: int,
+    window: int = 0,
+    *options: str,
+    flushes: bool = True,
 ) -> Measured:
     """Play a load on a server of this name, of which nothing is left.
 
     :param name: ``central``, or ``baseline`` or ``sink``.
     :param options: of the central.
+    :param flushes: whether the central's processes flush what they write.
     """
     with empty(folder / name) as place:
         if name == "central":
-            server = servers.central(place, agencies, *QUIET, *options, environment=_probe(place))
+            server = servers.central(
+                place, agencies, *QUIET, *options, environment=_probe(place, flushes)
+            )
         else:
             server = servers.other(name, place, agencies)
         with server as running:
@@ -80,8 +90,13 @@ def measure(
         return Measured(played, cpu, peak, _flushes(place))
 
 
-def _probe(folder: Path) -> dict[str, str]:
-    return {"PYTHONPATH": str(FLUSH_PROBE), "FLUSH_PROBE_REPORTS": str(folder)}
+def _probe(folder: Path, flushes: bool) -> dict[str, str]:
+    paths = [str(FLUSH_PROBE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "FLUSH_PROBE_REPORTS": str(folder),
+        "FLUSH_PROBE_OFF": "0" if flushes else "1",
+    }
 
 
 def _flushes(folder: Path) -> list[float]:
@@ -124,6 +139,29 @@ class StallProbe:
                 while connection.recv(4096):
                     pass
             self.knocks.append((began, perf_counter() - began))
+
+
+class Sampler:
+    """Looks at a server again and again: (moment, its CPU seconds, memory of each process)."""
+
+    def __init__(self, server: servers.Server) -> None:
+        self._server = server
+        self._over = Event()
+        self._thread = Thread(target=self._look)
+        self.samples: list[tuple[float, float, dict[int, int]]] = []
+
+    def __enter__(self) -> Sampler:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.1):
+            memory = self._server.resident_bytes()
+            self.samples.append((perf_counter(), self._server.cpu_seconds, memory))
 
 
 def median_ratio(values: list[float], references: list[float]) -> float:
