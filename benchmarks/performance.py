@@ -120,11 +120,10 @@ def line(figure: Figure) -> str:
 def table(folder: Path, figures: list[Figure]) -> str:
     """Write all figures, and what they were measured on."""
     when = datetime.now(UTC).strftime("%Y-%m-%d")
-    disk = (
-        f"{file_system_of(folder)}, 100 kB appended and flushed in {flush_cost_ms(folder):.2f} ms"
-    )
-    python = f"Python {platform.python_version()}"
-    head = f"{when}, {python}, {platform.machine()}, {os.cpu_count()} cores, {disk}; the load from the same machine.\n"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+    flush = f"100 kB appended and flushed in {flush_cost_ms(folder):.2f} ms"
+    disk = f"{file_system_of(folder)} ({flush})"
+    head = f"{when}, {machine}, {disk}; the load from the same machine.\n"
     rule = "| row | what | measured | wanted | |\n|---|---|---|---|---|"
     return "\n".join([head, rule, *map(line, figures), ""])
 

@@ -36,8 +36,9 @@ def svg(title: str, across: str, up: str, lines: Mapping[str, Points]) -> str:
         return _LEFT + wide * x / most_x, _TOP + high * (1 - y / (steps * step_y))
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'font-family="sans-serif" font-size="12" role="img" aria-label="{escape(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">',
+        f"<title>{escape(title)}</title>",
+        '<g font-family="sans-serif" font-size="12">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         _text(_LEFT, 22, title, "start", ' font-size="15"'),
         _text(_LEFT + wide / 2, _HEIGHT - 12, across),
@@ -57,7 +58,7 @@ def svg(title: str, across: str, up: str, lines: Mapping[str, Points]) -> str:
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
         x, y = places[-1]
         parts.append(_text(x + 8, y + 4, name, "start", f' fill="{colour}"'))
-    return "\n".join([*parts, "</svg>\n"])
+    return "\n".join([*parts, "</g>", "</svg>\n"])
 
 
 def _text(x: float, y: float, words: str, anchor: str = "middle", more: str = "") -> str:
