@@ -10,13 +10,13 @@ read again for each agency, to find its winners. Nothing here is slow on purpose
 from __future__ import annotations
 
 import csv
-import fcntl
-import os
 import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from multiprocessing import get_context
+from multiprocessing.synchronize import Lock
 from pathlib import Path
 from typing import Final
 
@@ -67,9 +67,8 @@ def batches(connection: socket.socket, agency: int) -> Iterator[list[Bet]]:
 
 
 def store(path: Path, bets: list[Bet]) -> None:
-    """Add bets to the file, alone."""
+    """Add bets to the file."""
     with path.open("a", newline="", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
         writer = csv.writer(file)
         for bet in bets:
             writer.writerow(bet.columns())
@@ -84,26 +83,32 @@ def winners(path: Path, agency: int) -> list[str]:
         ]
 
 
+def take(connection: socket.socket, agency: int, path: Path, lock: Lock) -> None:
+    """Do the work of an agency's process."""
+    for bets in batches(connection, agency):
+        with lock:
+            store(path, bets)
+        connection.sendall(_STORED)
+
+
 def serve(agencies: int, path: Path) -> None:
     """Serve so many agencies, then draw."""
+    fork = get_context("fork")
+    lock = fork.Lock()
     listener = socket.create_server(("127.0.0.1", 0), backlog=agencies)
     served = []
     for agency in range(1, agencies + 1):
         connection, _ = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        child = os.fork()
-        if not child:
-            for bets in batches(connection, agency):
-                store(path, bets)
-                connection.sendall(_STORED)
-            os._exit(0)
-        served.append((agency, connection, child))
-    succeeded = [
-        (agency, connection) for agency, connection, child in served if os.waitpid(child, 0)[1] == 0
-    ]
-    for agency, connection in succeeded:
-        documents = ",".join(winners(path, agency)).encode()
-        connection.sendall(_WINNERS + len(documents).to_bytes(2, "big") + documents)
+        process = fork.Process(target=take, args=(connection, agency, path, lock))
+        process.start()
+        served.append((agency, connection, process))
+    for _, _, process in served:
+        process.join()
+    for agency, connection, process in served:
+        if process.exitcode == 0:
+            documents = ",".join(winners(path, agency)).encode()
+            connection.sendall(_WINNERS + len(documents).to_bytes(2, "big") + documents)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from lottery.wire.messages import Batch, Hello
 
 LIMIT: Final = 2.0
 PAIRS: Final = 5
-_BETS: Final = 5_000
+_BETS: Final = 15_000
 _REFUSED: Final = b"Ana,Quiroga,30904465,1999-03-17,no number\n"
 
 Hostile = Callable[[int, Event], None]

@@ -132,7 +132,7 @@ class StallProbe:
         self._thread.join()
 
     def _knock(self) -> None:
-        while not self._over.wait(0.002):
+        while not self._over.wait(0.01):
             began = perf_counter()
             with socket.create_connection(("127.0.0.1", self._port)) as connection:
                 connection.sendall(b"G")

@@ -21,8 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import agency_speed
-import hostile
 import rows
 from group_commit import file_system_of, flush_cost_ms
 from measures import measure
@@ -55,11 +53,10 @@ def full(folder: Path) -> tuple[list[Figure], dict[str, str]]:
     figures += rows.idle_agencies(folder, FULL, small.rate("central"))
     grown, costs = rows.many_bets(folder, FULL)
     figures += grown
-    figures += agency_sent(folder)
+    figures += agency_sent()
     figures += rows.start_up(folder, FULL)
     figures.append(writer_started())
-    ratio = hostile.measure(folder, FULL.rounds)
-    figures.append(Figure(0, "p99 beside hostile agencies, over without", ratio, 2.0, "x"))
+    figures.append(beside_hostile())
     plots = {
         "throughput.svg": throughput_plot(folder),
         "cost.svg": svg(
@@ -90,22 +87,41 @@ def throughput_plot(folder: Path) -> str:
 
 
 def writer_started() -> Figure:
-    """Row 13: a writer child. A reactor runs once in a process, so that is a process of its own."""
-    command = [sys.executable, str(Path(__file__).with_name("writer_start.py"))]
-    said = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=False).stdout
-    median = re.search(r"median ([0-9.]+) ms", said)
-    if median is None:
-        raise SystemExit(f"a writer does not start, {said!r}")
-    return Figure(13, "spawn to first acknowledgement", float(median[1]), 60.0, "ms")
+    """Row 13: a writer child."""
+    (median,) = said_by("writer_start", r"median ([0-9.]+) ms")
+    return Figure(13, "spawn to first acknowledgement", median, 60.0, "ms")
 
 
-def agency_sent(folder: Path) -> list[Figure]:
+def agency_sent() -> list[Figure]:
     """Row 11: the agency's own speed and memory."""
-    rate, growth = agency_speed.measure(folder)
+    rate, peak, part = said_by(
+        "agency_speed", r"sent +([0-9,]+) bets/s.*memory +([0-9.]+) MiB.*, ([0-9.]+) MiB"
+    )
     return [
         Figure(11, "lottery agency sends, bets/s", rate, 700_000, at_least=True),
-        Figure(11, "its memory grows by", growth, 2.0, "MiB"),
+        Figure(11, "memory beyond what a hundredth takes", peak - part, 2.0, "MiB"),
     ]
+
+
+def beside_hostile() -> Figure:
+    """What hostile agencies cost the others."""
+    (ratio,) = said_by("hostile", r"ratio ([0-9.]+)")
+    return Figure(0, "p99 beside hostile agencies, over without", ratio, 2.0, "x")
+
+
+def said_by(program: str, pattern: str) -> list[float]:
+    """Run a benchmark on its own and give the figures that it prints.
+
+    What it measures of its children would have this process in it: how much memory they take,
+    how long a fork lasts; and a reactor runs once in a process.
+    """
+    command = [sys.executable, str(Path(__file__).with_name(f"{program}.py"))]
+    said = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=False).stdout
+    print(said)
+    found = re.search(pattern, said, re.DOTALL)
+    if found is None:
+        raise SystemExit(f"{program} has said {said!r}")
+    return [float(each.replace(",", "")) for each in found.groups()]
 
 
 def line(figure: Figure) -> str:
