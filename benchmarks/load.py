@@ -40,6 +40,7 @@ class Played:
     :ivar seconds: from the first byte to the last acknowledgement of a batch.
     :ivar draw_seconds: from there to the last winners; None if there is no draw to be waited for.
     :ivar acknowledged_at: when the last of these came, on the clock of ``perf_counter``.
+    :ivar together: for how many seconds no agency had all of its batches acknowledged.
     :ivar latencies: seconds from each batch to its acknowledgement, where there is a window.
     :ivar marks: (seconds, bets) at each acknowledgement of some agency.
     """
@@ -48,6 +49,7 @@ class Played:
     seconds: float
     draw_seconds: float | None
     acknowledged_at: float
+    together: float
     latencies: Sequence[float]
     marks: Sequence[tuple[float, int]]
 
@@ -242,8 +244,9 @@ def play(
     acknowledged = max(player.acknowledged_at for player in players)
     draw = max(player.told_at for player in players) - acknowledged if ends and awaits else None
     latencies = array("d", [each for player in players for each in player.latencies])
+    together = min(player.acknowledged_at for player in players) - started
     bets, seconds = agencies * stream.total, acknowledged - started
-    return Played(bets, seconds, draw, acknowledged, latencies, marks)
+    return Played(bets, seconds, draw, acknowledged, together, latencies, marks)
 
 
 def _drive(players: Sequence[Agency], started: float) -> list[tuple[float, int]]:

@@ -11,7 +11,8 @@ from pages import ROOT, page, section, table
 
 import lottery
 from lottery.central import connection, draw, service
-from lottery.writer import ANSWERS_FD, ORDERS_FD, child, pipe, process
+from lottery.wire import frames
+from lottery.writer import ANSWERS_FD, ORDERS_FD, child, pipe, process, seat
 from lottery.writer.pipe import Exit
 
 PAGE = page("docs/architecture.md")
@@ -34,6 +35,10 @@ def test_statuses_of_writers() -> None:
         ("in its pipe (at most {} KiB)", child.PIPE_BYTES >> 10),
         ("the group has {} KiB", child.GROUP_BYTES >> 10),
         ("has a budget of {} KiB", process.BUDGET_BYTES >> 10),
+        ("never had {} KiB in hand", seat.LIGHT_BYTES >> 10),
+        ("and for {:g} s after that", process.SHORT_SECONDS),
+        ("share {} KiB that may be without", process.SHORT_BYTES >> 10),
+        ("at most {} KiB), which the decoder", frames.RUN_BYTES >> 10),
         ("go down the child's fd {}", ORDERS_FD),
         ("flushes, and answers on fd {}", ANSWERS_FD),
         ("after {:g} s they are killed", service.STOP_WRITERS_SECONDS),
