@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from central_fakes import FakeTransport
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
@@ -125,6 +126,34 @@ def test_who_leaves_sends_in_turn() -> None:
     connection.write_at_once(b"bye")
     assert sender.sent == []
     connection.lost()
+
+
+def test_nothing_is_sent_when_it_is_gone() -> None:
+    """A transport that has lost its socket cannot be told to send."""
+    clock = Clock()
+    sender = Sender(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
+    connection = Connection(sender, clock)
+    connection.lost()
+    connection.write_at_once(b"too late")
+    assert sender.sent == []
+
+
+def test_what_ends_the_connection_is_heard_by_the_reactor() -> None:
+    """What sending comes to, other than to go on, is not ours to deal with."""
+
+    class Ended(Sender):
+        started = 0
+
+        def doWrite(self) -> Exception:  # type: ignore[override]
+            return ConnectionLost()
+
+        def startWriting(self) -> None:
+            self.started += 1
+
+    clock = Clock()
+    sender = Ended(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
+    Connection(sender, clock).write_at_once(b"now")
+    assert sender.started == 1
 
 
 def test_leaving_waits_for_the_peer() -> None:

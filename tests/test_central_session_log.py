@@ -77,6 +77,16 @@ def test_batches_that_come_again_at_debug() -> None:
     ]
 
 
+def test_a_batch_that_came_twice_at_debug() -> None:
+    """What is stored behind its own refusal is not known any more, and breaks nothing."""
+    log, journal, _ = started("DEBUG")
+    log.clear()
+    journal.handed_on(frames(3, 3))
+    journal.refused(3)
+    journal.stored(1)
+    assert len(log.lines) == 1
+
+
 def test_no_batch_at_info() -> None:
     """The agency's total is told when its part is decided, which is the draw's to say."""
     log, journal, _ = started()

@@ -577,7 +577,7 @@ def test_close(rig: Rig) -> None:
     rig.child.end()
     lost = ("lost", "its writer ended with status 0 (done)")  # and has not answered its CLOSE
     assert client.heard == [lost]
-    assert other.in_hand == -1
+    assert other.in_hand == 0
     assert heard.heard == [("stored", 1, 1), lost]
     assert rig.ends == [WriterEnd(1001, SEGMENT, 0)]
 
@@ -687,3 +687,31 @@ def test_many_seats_have_a_batch_each(rig: Rig) -> None:
     seats = [rig.sit()[0] for _ in range(50)]
     light(rig, seats[0], 1)
     assert {seat.room for seat in seats} == {LEAST_SHARE_BYTES}
+
+
+def test_heavy_ones_do_not_keep_their_queues_short(rig: Rig) -> None:
+    """That they have little in hand while queues are short says nothing of them."""
+    (one, _), (two, _), (three, _) = rig.sit(), rig.sit(), rig.sit()
+    light(rig, three, 3)
+    rig.take_all()
+    for _ in range(20):
+        for number, seat in ((1, one), (2, two)):
+            while not seat.full:
+                seat.batches(bytes(min(seat.room, 8195)), 1)
+                rig.take_all()
+                if seat.room >= BUDGET_BYTES - 8195:
+                    return  # long again
+            seat.wait()
+            rig.child.answer(stored(number, 1, *[1] * 9))
+        rig.clock.advance(SHORT_SECONDS / 10)
+    pytest.fail("queues stayed short")
+
+
+def test_a_batch_that_came_twice(rig: Rig) -> None:
+    """It may be stored behind its refusal: nothing is in hand then, and not less."""
+    seat, client = rig.sit()
+    seat.batches(bytes(100), 1)
+    seat.batches(bytes(100), 1)
+    rig.child.answer(again(1) + stored(1, 1, 1))
+    assert client.heard == [("refused", AGAIN), ("stored", 1, 1)]
+    assert seat.in_hand == 0

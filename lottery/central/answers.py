@@ -27,6 +27,8 @@ class Acknowledgements:
     """Acknowledges what is stored, as fast as the agency reads.
 
     It registers itself with the transport, which says when its buffer is long.
+
+    :ivar paused: whether what is owed waits for the agency to read, or is owed to nobody.
     """
 
     def __init__(self, connection: Connection, speech: Speech) -> None:
@@ -37,7 +39,7 @@ class Acknowledgements:
         self._ended = False
         self._owing = False
         self._refusal = b""
-        self._paused = False
+        self.paused = False
         self._finished = False
         connection.transport.registerProducer(self, True)
 
@@ -72,7 +74,7 @@ class Acknowledgements:
         self.resumeProducing()
 
     def _write(self) -> None:
-        if self._paused:
+        if self.paused:
             return
         words = b""
         if self._owing:
@@ -84,16 +86,16 @@ class Acknowledgements:
 
     def pauseProducing(self) -> None:
         """Keep what is owed: the agency does not read."""
-        self._paused = True
+        self.paused = True
 
     def resumeProducing(self) -> None:
         """Write what is owed: the agency reads again."""
-        self._paused = False
+        self.paused = False
         self._write()
 
     def stopProducing(self) -> None:
         """Owe nothing any more: the agency is gone."""
-        self._paused = True
+        self.paused = True
 
 
 class Delivery:

@@ -11,8 +11,9 @@ peer that does not read.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import (
     IConsumer,
@@ -68,11 +69,15 @@ class Connection:
 
         A transport sends what it is given in the reactor's next turn: two changes of what epoll
         looks for, and a turn, for a few bytes. Who waits for each acknowledgement before the
-        next batch waits for that, too. Only a socket's own transport can be told to send.
+        next batch waits for that, too. Only a transport with a socket of its own, and still
+        with it, can be told to send; what comes of that is the reactor's to deal with.
         """
         self.transport.write(words)
-        if not self.leaving and (send := getattr(self.transport, "doWrite", None)):
-            send()  # an error comes again, to the reactor
+        if self.leaving or self.gone:
+            return
+        send = getattr(type(self.transport), "doWrite", None)  # TLS shows that of what it is on
+        if send is not None and send(self.transport) is not None:
+            cast(FileDescriptor, self.transport).startWriting()  # so that the reactor hears it, too
 
     def pause(self) -> None:
         """Read no more for now."""

@@ -40,7 +40,8 @@ class SessionLog:
     def stored(self, batches: int) -> None:
         """So many of them were stored."""
         if self.log.enabled(LogLevel.debug):
-            for _ in range(batches):
+            # Fewer are known if one came twice and is stored behind its refusal.
+            for _ in range(min(batches, len(self._under_way))):
                 self._batch("success", self._under_way.popleft())
 
     def refused(self, bets: int) -> None:

@@ -56,7 +56,7 @@ BUDGET_BYTES = 256 << 10
 #: one of them waits for each of its answers, and for so long after that.
 SHORT_BYTES = 48 << 10
 SHORT_SECONDS = 1.0
-LEAST_SHARE_BYTES = 8 << 10
+LEAST_SHARE_BYTES = 9 << 10
 #: A line on a child's stdout or stderr is cut here.
 _OUTPUT_LINE_BYTES = 2000
 

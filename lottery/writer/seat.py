@@ -90,7 +90,7 @@ class Seat:
         self.ending = False
         self.in_hand = 0
         self._unanswered = Unanswered()
-        self._has_its_share = False
+        self._has_its_share = self._had_its_share = False
         self._settled = False
         self._when_settled: list[Callable[[], None]] = []
 
@@ -124,7 +124,9 @@ class Seat:
         Who has its share in hand does not stand in line before some of it is answered.
         """
         self._has_its_share = self._unanswered.bytes >= self._writer.share
-        if not self._has_its_share:
+        if self._has_its_share:
+            self._had_its_share = True
+        else:
             self._writer.wait(self)
 
     def leave(self) -> None:
@@ -143,7 +145,8 @@ class Seat:
 
     def stored(self, next_index: int, crc: int, batches: int) -> None:
         """Note that so many batches more are on disk."""
-        self.in_hand -= batches
+        # A batch that came twice may be stored behind its refusal for lack of room.
+        self.in_hand = max(0, self.in_hand - batches)
         self._unanswered.answered(batches)
         self._have_less_in_hand()
         self.standing = self.standing._replace(next_index=next_index, crc=crc)
@@ -160,9 +163,10 @@ class Seat:
 
     def _have_less_in_hand(self) -> None:
         if not self._unanswered.bytes:
-            if self._unanswered.most < LIGHT_BYTES:
+            # Who has little in hand because it was given no more is none of those who wait.
+            if self._unanswered.most < LIGHT_BYTES and not self._had_its_share:
                 self._writer.keep_short()
-            self._unanswered.most = 0
+            self._unanswered.most, self._had_its_share = 0, False
         if self._has_its_share and self._unanswered.bytes < self._writer.share:
             self._has_its_share = False
             self._writer.wait(self)
