@@ -42,10 +42,13 @@ class Server:
     def children(self) -> list[int]:
         """The pids of its children."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(each) for each in path.read_text().split()]
+        try:
+            return [int(each) for each in path.read_text().split()]
+        except OSError:
+            return []  # it has ended
 
     def peak_bytes(self) -> int:
-        """Give the most memory that its own process has had resident."""
+        """Give the most memory that its own process has had resident, while it lives."""
         return _status(self.process.pid, "VmHWM")
 
     def resident_bytes(self) -> dict[int, int]:
@@ -67,10 +70,15 @@ def _stat(pid: int) -> list[str]:
 
 
 def _status(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    """Give an amount of memory in bytes; a process that has ended has none."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    for line in text.splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) << 10
-    raise ValueError(f"/proc/{pid}/status has no {name}")
+    return 0
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from audit_rig import END, ROWS
 
 from lottery.audit.differences import Difference, Differs
 from lottery.audit.holdings import Holdings
+from lottery.audit.layout import BODY_LIMIT
 from lottery.audit.segments import Record
 from lottery.audit.tails import Tail
 
@@ -58,6 +59,13 @@ def test_in_order() -> None:
     assert three.end is not None
     assert (three.end.segment, three.end.at, three.end.total) == (TWO, 100, 7)
     assert (holdings.get(4), holdings.get(5)) == (four, None)
+
+
+def test_the_longest_record() -> None:
+    """A run of batches takes more bytes than one frame of the wire has."""
+    longest = (BODY_LIMIT - 1) // 10
+    (three,) = settled((ONE, rows(3, 0, longest, 40)), (ONE, end(3, longest, 10 * longest + 80)))
+    assert list(three.pieces()) == [(ONE, 80, 10 * longest)]
 
 
 @pytest.mark.parametrize(

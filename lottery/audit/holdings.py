@@ -30,7 +30,7 @@ class Run:
     following: int
     sure: bool
     bodies: array[int] = field(default_factory=lambda: array("Q"))
-    lengths: array[int] = field(default_factory=lambda: array("H"))
+    lengths: array[int] = field(default_factory=lambda: array("I"))
 
 
 class Ending(NamedTuple):
