@@ -64,11 +64,11 @@ mutants: $(VENV)/test.stamp ## plant bugs in a copy, one at a time: the suite ha
 
 bench: $(VENV)/demo.stamp ## measure what a change may spoil unseen, within minutes
 	$(BIN)/python benchmarks/micro.py
-	$(BIN)/python benchmarks/group_commit.py
 	$(BIN)/python benchmarks/performance.py
 
 bench-full: $(VENV)/demo.stamp ## measure everything into docs/performance.md, in a quarter of an hour
 	$(BIN)/python benchmarks/performance.py --full
+	$(BIN)/python benchmarks/group_commit.py
 
 demo: $(VENV)/demo.stamp ## run a whole day: a central and five agencies (DATA=DIR uses its agency-N.csv)
 	$(BIN)/python contrib/demo.py $(if $(DATA),--data "$(DATA)")
