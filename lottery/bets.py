@@ -132,9 +132,7 @@ def are_common_lines(lines: bytes, year: int) -> bool:
     """
     if year <= _EARLIEST.year or not _is_utf8(lines):
         return False
-    # Not fullmatch: that of Python 3.11.2 also takes what a possessive repetition leaves over.
-    found = _line_pattern(year - 1).match(lines)
-    return found is not None and found.end() == len(lines)
+    return _line_pattern(year - 1).fullmatch(lines) is not None
 
 
 def exact_classic_rows(payload: bytes, today: date) -> list[bytes]:
@@ -299,8 +297,12 @@ def _classic_pattern(last_year: int) -> re.Pattern[bytes]:
 
 @lru_cache(maxsize=4)
 def _line_pattern(last_year: int) -> re.Pattern[bytes]:
-    """The pattern behind :func:`are_common_lines`."""
-    return re.compile(rb"(?:%b\n)*+" % _row(last_year))
+    """The pattern behind :func:`are_common_lines`.
+
+    The repetition gives back, row by row: Python 3.11.2 does not notice where a possessive one of
+    a group ends, and takes what is left over for a part of it.
+    """
+    return re.compile(rb"(?:%b\n)*" % _row(last_year))
 
 
 def _row(last_year: int) -> bytes:
