@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from time import perf_counter
-from typing import Final
+from typing import Final, Self
 
 import load
 import servers
@@ -106,62 +106,74 @@ def _flushes(folder: Path) -> list[float]:
     ]
 
 
-class StallProbe:
-    """Knocks at a server again and again, and notes how long it takes to be answered.
+class Watch:
+    """Does something again and again in a thread of its own, as long as the block lasts."""
+
+    every_seconds: float
+
+    def __init__(self) -> None:
+        self._over = Event()
+        self._thread = Thread(target=self._watch)
+
+    def look(self) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(self.every_seconds):
+            self.look()
+
+
+class StallProbe(Watch):
+    """Knocks at a server, and notes how long it takes to be answered.
 
     A byte that begins no frame gets an answer from the reactor's thread alone, so who waits long
     for it knows that this thread was kept from its work.
     """
 
+    every_seconds = 0.01
+
     def __init__(self, port: int) -> None:
+        super().__init__()
         self._port = port
-        self._over = Event()
-        self._thread = Thread(target=self._knock)
         self.knocks: list[tuple[float, float]] = []
 
     def longest(self, start: float, stop: float) -> float:
         """Give the longest time in seconds that began between two moments."""
         return max(took for began, took in self.knocks if start <= began <= stop)
 
-    def __enter__(self) -> StallProbe:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _knock(self) -> None:
-        while not self._over.wait(0.01):
-            began = perf_counter()
-            with socket.create_connection(("127.0.0.1", self._port)) as connection:
-                connection.sendall(b"G")
-                while connection.recv(4096):
-                    pass
-            self.knocks.append((began, perf_counter() - began))
+    def look(self) -> None:
+        """Knock."""
+        began = perf_counter()
+        with socket.create_connection(("127.0.0.1", self._port)) as connection:
+            connection.sendall(b"G")
+            while connection.recv(4096):
+                pass
+        self.knocks.append((began, perf_counter() - began))
 
 
-class Sampler:
-    """Looks at a server again and again: (moment, its CPU seconds, memory of each process)."""
+class Sampler(Watch):
+    """Looks at a server: (moment, its CPU seconds, memory of each process)."""
+
+    every_seconds = 0.1
 
     def __init__(self, server: servers.Server) -> None:
+        super().__init__()
         self._server = server
-        self._over = Event()
-        self._thread = Thread(target=self._look)
         self.samples: list[tuple[float, float, dict[int, int]]] = []
 
-    def __enter__(self) -> Sampler:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.1):
-            memory = self._server.resident_bytes()
-            self.samples.append((perf_counter(), self._server.cpu_seconds, memory))
+    def look(self) -> None:
+        """Take a sample."""
+        memory = self._server.resident_bytes()
+        self.samples.append((perf_counter(), self._server.cpu_seconds, memory))
 
 
 def median_ratio(values: list[float], references: list[float]) -> float:

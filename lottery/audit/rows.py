@@ -23,7 +23,7 @@ _COMMON_DATE: Final = (
     "|(?:0[13578]|1[02])-31))"
 )
 _COMMON_ROWS: Final = re.compile(
-    f"(?:[0-9]++,{_COMMON_NAME},{_COMMON_NAME},[0-9]{{1,15}}+,{_COMMON_DATE},[0-9]{{1,4}}+\n)++"
+    f"(?:[0-9]++,{_COMMON_NAME},{_COMMON_NAME},[0-9]{{1,15}}+,{_COMMON_DATE},[0-9]{{1,4}}+\n)+"
 )
 #: From this day on every birthdate of the pattern is in the past.
 _COMMON_FROM: Final = date(2020, 1, 1)

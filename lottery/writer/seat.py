@@ -75,7 +75,6 @@ class Seat:
     :ivar agency: whose bets are handed on.
     :ivar standing: how much of the agency is known to be on disk.
     :ivar ending: whether the END has been handed on.
-    :ivar in_hand: how many batches and ENDs were handed on and are not yet answered.
     """
 
     def __init__(
@@ -88,11 +87,15 @@ class Seat:
         self.agency = agency
         self.standing = standing
         self.ending = False
-        self.in_hand = 0
         self._unanswered = Unanswered()
         self._has_its_share = self._had_its_share = False
         self._settled = False
         self._when_settled: list[Callable[[], None]] = []
+
+    @property
+    def in_hand(self) -> int:
+        """How many batches and ENDs were handed on and are not yet answered."""
+        return self._unanswered.batches
 
     @property
     def full(self) -> bool:
@@ -106,14 +109,13 @@ class Seat:
 
     def batches(self, frames: bytes, count: int) -> None:
         """Hand on the frames of so many batches, as they came."""
-        self.in_hand += count
         self._unanswered.add(count, len(frames))
         self._writer.send(pack(Order.BATCHES, self.number, body=frames))
 
     def end(self, total: int | None, nonce: bytes) -> None:
         """Hand on the agency's END; the classic dialect announces no total."""
         self.ending = True
-        self.in_hand += 1
+        self._unanswered.add(1, 0)
         self._nonce = nonce
         announced = total is not None
         self._writer.send(pack(Order.END, self.number, total or 0, announced, nonce))
@@ -145,8 +147,6 @@ class Seat:
 
     def stored(self, next_index: int, crc: int, batches: int) -> None:
         """Note that so many batches more are on disk."""
-        # A batch that came twice may be stored behind its refusal for lack of room.
-        self.in_hand = max(0, self.in_hand - batches)
         self._unanswered.answered(batches)
         self._have_less_in_hand()
         self.standing = self.standing._replace(next_index=next_index, crc=crc)
@@ -154,7 +154,6 @@ class Seat:
 
     def refused(self, refusal: Refusal) -> None:
         """Note that nothing is in hand any more: what followed the refused batch is dropped."""
-        self.in_hand = 0
         self._unanswered.clear()
         self._have_less_in_hand()
         if refusal.again:
@@ -173,7 +172,7 @@ class Seat:
 
     def ended(self, total: int) -> None:
         """Note that the END is on disk."""
-        self.in_hand = 0
+        self._unanswered.clear()
         self.standing = self.standing._replace(next_index=total, ended=True, nonce=self._nonce)
         self.client.ended(total)
 
