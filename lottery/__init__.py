@@ -13,6 +13,7 @@ The rooms of the house, each with what it is for:
 ``ops``       what operators look at: the log
 ``command``   the ``lottery`` program, a file per command
 ``settings``  the one table of settings
+``tls``       certificates and keys, from their files
 ``tap``       options and ``makeService``; the only place where concrete objects meet
 """
 

@@ -8,14 +8,15 @@ so the same text means the same everywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
 from lottery.errors import SettingsError
-from lottery.settings_files import Entry, read_ini, read_yaml
+from lottery.settings_files import read_ini, read_yaml
+from lottery.settings_sources import gathered, parsed
 from lottery.settings_values import (
     Setting,
     address,
@@ -28,15 +29,28 @@ from lottery.settings_values import (
     whole,
 )
 
-Source = dict[str, Entry]  # name of a setting: its value and where that came from
+
+@frozen
+class TlsFiles:
+    """PEM files: our certificate with its chain, its private key, and whom we trust."""
+
+    cert: Path
+    key: Path
+    ca: Path
 
 
 @frozen
 class CentralSettings:
     """What the central runs with.
 
-    :ivar listen: endpoint strings, at least one; made of ``host``, ``port`` (1 to 65535) and
-        ``backlog`` unless some were given.
+    :ivar listen: endpoint strings where whoever connects speaks in plain text. Unless some were
+        given, here or for TLS, one is made of ``host``, ``port`` (1 to 65535) and ``backlog``.
+    :ivar tls_listen: endpoint strings where TLS is spoken; the one that is made is of this kind
+        if there is a certificate.
+    :ivar tls: certificate and key of the central, and who has signed those of the agencies; never
+        without ``roster``, the file of the agencies that may come in.
+    :ivar insecure: listen beyond this host without a roster.
+    :ivar allow_classic: let agencies of the classic dialect in beside the roster.
     :ivar log_level: one of :data:`~lottery.settings_values.LEVEL_NAMES`.
     :ivar agencies: places of a draw, at least 1; as ``writers``, child processes.
     :ivar draws: how many until the end, 0 for no end.
@@ -45,6 +59,11 @@ class CentralSettings:
     :ivar min_free: bytes that are left free on the disk.
     :ivar writer_timeout: seconds, above 0.
     :ivar winning_number: 0 to 9999.
+    :ivar hello_timeout: seconds from the connection until the agency has said who it is.
+    :ivar frame_timeout: seconds for one frame, from its first byte to its last.
+    :ivar close_grace: seconds that a peer has to close behind our last words.
+    :ivar strangers: connections at most that have not said who they are; and of one address.
+    :ivar reconnects: how often one agency may come in a minute, 0 for no limit.
     :ivar ignored: keys of the file that are accepted without a meaning.
     """
 
@@ -63,12 +82,24 @@ class CentralSettings:
     writer_timeout: float
     min_free: int
     winning_number: int
+    hello_timeout: float
+    frame_timeout: float
+    close_grace: float
+    strangers: int
+    strangers_per_address: int
+    reconnects: int
+    insecure: bool
+    allow_classic: bool
+    tls_listen: tuple[str, ...] = ()
+    tls: TlsFiles | None = None
+    roster: Path | None = None
     ignored: tuple[str, ...] = ()
 
     @property
     def has_own_endpoints(self) -> bool:
-        """Whether ``listen`` was given, and is not made of the three."""
-        return self.listen != (tcp_endpoint(self.host, self.port, self.backlog),)
+        """Whether endpoints were given, and none is made of the three."""
+        made = tcp_endpoint(self.host, self.port, self.backlog)
+        return (*self.listen, *self.tls_listen) != (made,)
 
 
 @frozen
@@ -83,6 +114,7 @@ class AgencySettings:
     :ivar retry_for: seconds without a central, 0 for ever.
     :ivar draw: number of the draw to come to, 0 for the one where the agency is expected.
     :ivar skip_bad: leave bad rows out instead of stopping at the first.
+    :ivar tls: certificate and key of the agency, and who has signed that of the central.
     :ivar log_level: and ``ignored`` as of :class:`CentralSettings`.
     """
 
@@ -97,6 +129,7 @@ class AgencySettings:
     draw: int
     skip_bad: bool
     log_level: str
+    tls: TlsFiles | None = None
     ignored: tuple[str, ...] = ()
 
 
@@ -108,6 +141,16 @@ def _log_level(*environment: str) -> Setting:
     return Setting(
         "log_level", level_name, "what to log", "level", "INFO", "log-level",
         ("LOGGING_LEVEL", *environment), ("log.level",),
+    )  # fmt: skip
+
+
+def _tls_files(environment: str, signed: str) -> tuple[Setting, ...]:
+    """The three of :class:`TlsFiles`; ``signed``: whose certificates the authority has signed."""
+    texts = {"cert": "own certificate, with its chain", "key": "its private key"}
+    return tuple(
+        Setting(f"tls_{part}", file_path, text, "PEM file", option=f"tls-{part}",
+                environment=(f"{environment}_TLS_{part.upper()}",))
+        for part, text in {**texts, "ca": f"who signed those of {signed}"}.items()
     )  # fmt: skip
 
 
@@ -140,6 +183,27 @@ CENTRAL: tuple[Setting, ...] = (
             "min-free", ("LOTTERY_MIN_FREE",)),
     Setting("winning_number", whole(0, 9999), "the number that wins", "0 to 9999", "7574",
             "winning-number", ("LOTTERY_WINNING_NUMBER",)),
+    Setting("roster", file_path, "agencies that may come in", "CSV file", option="roster",
+            environment=("LOTTERY_ROSTER",)),
+    Setting("tls_listen", endpoints, "the same for TLS", "endpoint",
+            option="tls-listen", environment=("LOTTERY_TLS_LISTEN",)),
+    *_tls_files("LOTTERY", "agencies"),
+    Setting("insecure", flag, "listen to everybody", "flag", "no", "insecure",
+            ("LOTTERY_INSECURE",)),
+    Setting("allow_classic", flag, "let classic ones in, too", "flag", "no",
+            "allow-classic", ("LOTTERY_ALLOW_CLASSIC",)),
+    Setting("hello_timeout", seconds(zero=False), "time to say who one is", "seconds", "5",
+            "hello-timeout", ("LOTTERY_HELLO_TIMEOUT",)),
+    Setting("frame_timeout", seconds(zero=False), "time for one frame", "seconds", "30",
+            "frame-timeout", ("LOTTERY_FRAME_TIMEOUT",)),
+    Setting("close_grace", seconds(zero=False), "time to close at the end", "seconds", "5",
+            "close-grace", ("LOTTERY_CLOSE_GRACE",)),
+    Setting("strangers", whole(1, 65536), "connections of nobody yet", "connections", "512",
+            "strangers", ("LOTTERY_STRANGERS",)),
+    Setting("strangers_per_address", whole(1, 65536), "of those, of one address", "connections",
+            "256", "per-address", ("LOTTERY_PER_ADDRESS",)),
+    Setting("reconnects", whole(0, 10**6), "comings of an agency, 0 any",
+            "a minute", "60", "reconnects", ("LOTTERY_RECONNECTS",)),
     _log_level(),
     Setting("config", str, _config_help, "INI file", option="config",
             environment=("LOTTERY_CONFIG",)),
@@ -166,14 +230,12 @@ AGENCY: tuple[Setting, ...] = (
             "draw", ("LOTTERY_DRAW",)),
     Setting("skip_bad", flag, "leave out bad rows, and count", "flag", "no", "skip-bad",
             ("LOTTERY_SKIP_BAD",)),
+    *_tls_files("LOTTERY_AGENCY", "central"),
     _log_level("CLI_LOG_LEVEL"),
     # Not LOTTERY_CONFIG: a central and an agency of one shell read files of different forms.
     Setting("config", str, _config_help, "YAML file", option="config",
             environment=("LOTTERY_AGENCY_CONFIG",)),
 )  # fmt: skip
-
-#: Keys of the original's files that mean nothing here.
-_IGNORED = frozenset({"server_ip", "loop.amount", "loop.period"})
 
 
 def central_settings(options: Mapping[str, object], environ: Mapping[str, str]) -> CentralSettings:
@@ -183,10 +245,24 @@ def central_settings(options: Mapping[str, object], environ: Mapping[str, str]) 
     :raises SettingsError: naming the first value that is not allowed, where it stands, and
         what is allowed.
     """
-    found, ignored = _gather(CENTRAL, options, environ, read_ini)
-    values = _parsed(CENTRAL, found)
-    if "listen" not in values:
-        values["listen"] = (tcp_endpoint(values["host"], values["port"], values["backlog"]),)
+    found, ignored = gathered(CENTRAL, options, environ, read_ini)
+    values = parsed(CENTRAL, found)
+    values["tls"] = tls = _tls(values)
+    if tls is None and "roster" in values:
+        raise SettingsError("a roster needs --tls-cert, --tls-key and --tls-ca, or nobody gets in")
+    if tls is not None and "roster" not in values:
+        raise SettingsError("TLS needs --roster, which says whose the certificates are")
+    if values["allow_classic"] and "roster" not in values:
+        raise SettingsError("--allow-classic has no meaning without --roster, all may come in")
+    values.setdefault("listen", ())
+    values.setdefault("tls_listen", ())
+    if tls is None and values["tls_listen"]:
+        raise SettingsError("--tls-listen needs --tls-cert, --tls-key, --tls-ca and --roster")
+    if tls is not None and values["listen"] and not values["tls_listen"]:
+        raise SettingsError("TLS needs --tls-listen, for --listen is for plain text")
+    if not values["listen"] and not values["tls_listen"]:
+        kind = "listen" if tls is None else "tls_listen"
+        values[kind] = (tcp_endpoint(values["host"], values["port"], values["backlog"]),)
     return CentralSettings(**values, ignored=ignored)
 
 
@@ -197,14 +273,26 @@ def agency_settings(options: Mapping[str, object], environ: Mapping[str, str]) -
         flag of 0.
     :raises SettingsError: as :func:`central_settings`, or naming what is missing.
     """
-    found, ignored = _gather(AGENCY, options, environ, read_yaml)
-    values = _parsed(AGENCY, found)
+    found, ignored = gathered(AGENCY, options, environ, read_yaml)
+    values = parsed(AGENCY, found)
+    values["tls"] = _tls(values)
     for setting in AGENCY[:2]:
         if setting.name not in values:
             ways = f"{setting.given_as} or environment {setting.environment[0]}"
             raise SettingsError(f"{setting.help} is missing, {ways} gives it")
     values.setdefault("output", Path(f"winners-{values['agency']}.csv"))
     return AgencySettings(**values, ignored=ignored)
+
+
+def _tls(values: dict[str, Any]) -> TlsFiles | None:
+    """Take the three files of TLS out of the values; all of them, or none."""
+    parts = ("cert", "key", "ca")
+    found = {part: values.pop(f"tls_{part}") for part in parts if f"tls_{part}" in values}
+    if missing := [f"--tls-{part}" for part in parts if part not in found]:
+        if found:
+            raise SettingsError(f"for TLS, {' and '.join(missing)} is missing")
+        return None
+    return TlsFiles(**found)
 
 
 def tcp_endpoint(host: str, port: int, backlog: int) -> str:
@@ -216,101 +304,11 @@ def tcp_endpoint(host: str, port: int, backlog: int) -> str:
 def usage_rows(table: Sequence[Setting]) -> tuple[list[list[str | None]], list[list[str | None]]]:
     """The options of ``table`` as ``optParameters`` and ``optFlags`` of a ``usage.Options``.
 
-    No row has a default: what is not given must be told apart from what is. ``listen``, which
-    may be repeated, is left to the caller.
+    No row has a default: what is not given must be told apart from what is. Endpoints, which
+    may be repeated, are left to the caller.
     """
-    rows = [row for row in table if row.option and not row.positional and row.name != "listen"]
+    rows = [
+        row for row in table if row.option and not row.positional and row.parse is not endpoints
+    ]
     parameters = [[row.option, None, None, row.explained] for row in rows if row.parse is not flag]
     return parameters, [[row.option, None, row.explained] for row in rows if row.parse is flag]
-
-
-def _gather(
-    table: Sequence[Setting],
-    options: Mapping[str, object],
-    environ: Mapping[str, str],
-    read: Callable[[str], Source],
-) -> tuple[Source, tuple[str, ...]]:
-    """What holds for each setting, and the keys of the file that mean nothing here."""
-    given = _from_options(table, options)
-    surroundings = _from_environment(table, environ)
-    config = given.pop("config", None) or surroundings.get("config")
-    surroundings.pop("config", None)
-    file, ignored = _from_file(table, read(config.text)) if config else ({}, ())
-    found = {
-        row.name: Entry(row.default, "the default") for row in table if row.default is not None
-    }
-    found = _with_address(found)
-    for source in (file, surroundings, given):
-        found |= _with_address(source)
-    return found, ignored
-
-
-def _from_options(table: Sequence[Setting], options: Mapping[str, object]) -> Source:
-    found: Source = {}
-    for setting in table:
-        value = options.get(setting.option) if setting.option else None
-        if isinstance(value, list | tuple):
-            value = "\n".join(map(str, value)) if value else None
-        if value is not None and (value or setting.parse is not flag):
-            found[setting.name] = Entry(str(value), setting.given_as)
-    return found
-
-
-def _from_environment(table: Sequence[Setting], environ: Mapping[str, str]) -> Source:
-    found: Source = {}
-    for setting in table:
-        for name in setting.environment:
-            if name in environ:
-                found[setting.name] = Entry(environ[name], f"environment {name}")
-                break
-    return found
-
-
-def _from_file(table: Sequence[Setting], entries: Source) -> tuple[Source, tuple[str, ...]]:
-    settings = {key: row.name for row in table if row.name != "config" for key in row.file_keys}
-    found: Source = {}
-    ignored: list[str] = []
-    for key, entry in entries.items():
-        name = settings.get(key)
-        if key in _IGNORED:
-            ignored.append(key)
-        elif name is None:
-            raise SettingsError(f"{entry.where} is unknown")
-        elif name in found:
-            raise SettingsError(f"{entry.where} says again what {found[name].where} says")
-        else:
-            found[name] = entry
-    return found, tuple(ignored)
-
-
-def _with_address(source: Source) -> Source:
-    """``source`` with ``server``, if it is there, taken apart into ``host`` and ``port``."""
-    source = dict(source)
-    entry = source.pop("server", None)
-    if entry is None:
-        return source
-    try:
-        host, port = address(entry.text)
-    except ValueError as error:
-        raise _refused(entry, str(error)) from None
-    parts = {"host": host, "port": port}
-    return source | {
-        part: Entry(text, f"the {part} of {entry.where}") for part, text in parts.items()
-    }
-
-
-def _parsed(table: Sequence[Setting], found: Source) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for setting in table:
-        entry = found.get(setting.name)
-        if entry is not None:
-            try:
-                values[setting.name] = setting.parse(entry.text)
-            except ValueError as error:
-                raise _refused(entry, str(error)) from None
-    return values
-
-
-def _refused(entry: Entry, allowed: str) -> SettingsError:
-    text = entry.text if len(entry.text) <= 60 else entry.text[:60] + "..."
-    return SettingsError(f"{entry.where} is {text!r}, it must be {allowed}")

@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar, cast
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorThreads
+from twisted.internet.interfaces import (
+    IReactorThreads,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python import usage
 
 import lottery
+from lottery.central.admission import Admission
+from lottery.central.door import Door, Listener, Over, ReadAgain
 from lottery.central.open_files import connections_limit
+from lottery.central.roster import Roster, read_roster
 from lottery.central.service import Central
 from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ops.log import ActionLog
-from lottery.settings import CENTRAL, CentralSettings, central_settings, usage_rows
+from lottery.settings import CENTRAL, CentralSettings, TlsFiles, central_settings, usage_rows
+from lottery.settings_values import endpoints
 from lottery.writer.pool import ReactorForWriters
+
+if TYPE_CHECKING:
+    from OpenSSL import SSL
 
 #: How long the data directory may be somebody else's when the central starts.
 LOCK_SECONDS = 3.0
@@ -53,12 +67,18 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self["listen"] = []
+        self["tls-listen"] = []
 
     def opt_listen(self, endpoint: str) -> None:
         self["listen"].append(endpoint)
 
+    def opt_tls_listen(self, endpoint: str) -> None:
+        self["tls-listen"].append(endpoint)
+
     # usage shows the docstring, and the words about a setting stand in the table alone.
-    opt_listen.__doc__ = CENTRAL[0].explained
+    opt_listen.__doc__, opt_tls_listen.__doc__ = (
+        row.explained for row in CENTRAL if row.parse is endpoints
+    )
 
     def opt_version(self) -> NoReturn:
         """Show the version and end."""
@@ -91,15 +111,72 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
         # The type asks for less than the function does: it needs the pool, too.
         return deferToThreadPool(cast(Any, reactor), reactor.getThreadPool(), work)
 
-    endpoints = []
-    for text in settings.listen:
+    def endpoint(option: str, text: str) -> IStreamServerEndpoint:
         try:
-            endpoints.append(serverFromString(reactor, text))
+            made: IStreamServerEndpoint = serverFromString(reactor, text)
         except Exception as error:  # each kind of endpoint has its own ways to object
-            raise SettingsError(f"option --listen is {text!r}, which is no endpoint") from error
+            raise SettingsError(f"option {option} is {text!r}, which is no endpoint") from error
+        return made
+
+    listeners = [Listener(endpoint("--listen", text)) for text in settings.listen]
+    admission = Admission()
+    read_again: ReadAgain | None = None
+    if settings.tls is not None and settings.roster is not None:
+        over_tls, admission, read_again = _identified(
+            settings.tls, settings.roster, settings.allow_classic, reactor
+        )
+        listeners += [
+            Listener(endpoint("--tls-listen", text), over_tls) for text in settings.tls_listen
+        ]
+        if settings.allow_classic and admission.places(settings.agencies) == admission.places(0):
+            raise SettingsError(
+                f"--allow-classic needs --agencies above the {admission.places(0)} of the roster"
+            )
     log = ActionLog(settings.log_level, Logger("lottery"))
     limit = connections_limit(settings.writers)
-    return Central(settings, reactor, endpoints, off_thread, _patience(), log, limit)
+    door = Door(listeners, admission, read_again, insecure=settings.insecure)
+    return Central(settings, reactor, door, off_thread, _patience(), log, limit)
+
+
+def _identified(
+    files: TlsFiles, roster_file: Path, allow_classic: bool, clock: IReactorTime
+) -> tuple[Over, Admission, ReadAgain]:
+    """What it takes to know agencies by their certificates.
+
+    :returns: what puts TLS under a factory's connections; who may come in; and what reads all of
+        it again, and gives what puts it in force.
+    :raises SettingsError: if a file cannot be used, or what TLS needs is not installed.
+    """
+    try:
+        from lottery.central.tls import Handshakes, TlsFactory, context_of
+        from lottery.tls import read_credentials
+    except ImportError:
+        raise SettingsError("TLS needs more packages: pip install 'lottery-central[tls]'") from None
+
+    def read() -> tuple[Roster, SSL.Context]:
+        roster = read_roster(roster_file)
+        return roster, context_of(read_credentials(files, datetime.now(UTC)))
+
+    def read_again() -> Callable[[], None]:
+        roster, context = read()
+
+        def put_in_force() -> None:
+            admission.roster, handshakes.context = roster, context
+
+        return put_in_force
+
+    roster, context = read()
+    admission, handshakes = Admission(roster, allow_classic=allow_classic), Handshakes(context)
+    return lambda sessions: TlsFactory(handshakes, sessions, clock), admission, read_again
+
+
+def reload_at_hangup(central: Central, reactor: CentralReactor) -> None:
+    """Have SIGHUP read again what can be; without this it would end the process."""
+
+    def reload() -> None:
+        Deferred.fromCoroutine(central.reload())
+
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reactor.callFromThread(reload))
 
 
 def _patience() -> Callable[[], bool]:
@@ -119,13 +196,15 @@ def _patience() -> Callable[[], bool]:
 class TwistdCentral(Service):
     """A central under ``twistd``, which knows neither exit statuses nor a sentence."""
 
-    def __init__(self, central: Central, stop: Callable[[], None]) -> None:
+    def __init__(self, central: Central, reactor: CentralReactor, stop: Callable[[], None]) -> None:
         """:param stop: ends the reactor."""
         self._central = central
+        self._reactor = reactor
         self._stop = stop
 
     def startService(self) -> None:
         """Start, or end the process with status 2, or 3 for a damaged ledger, and one sentence."""
+        reload_at_hangup(self._central, self._reactor)
         try:
             self._central.startService()
         except (StartError, DamagedLedger) as error:
@@ -157,8 +236,9 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     try:
-        central = make_central(options.settings, cast(CentralReactor, reactor))
+        ours = cast(CentralReactor, reactor)
+        central = make_central(options.settings, ours)
     except SettingsError as error:
         sys.stderr.write(f"lottery: {error}\n")
         raise SystemExit(2) from None
-    return TwistdCentral(central, reactor.stop)
+    return TwistdCentral(central, ours, reactor.stop)

@@ -38,6 +38,8 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lottery.central.admission import Admission
+from lottery.central.door import Door, Listener, ReadAgain
 from lottery.central.draw import Draw
 from lottery.central.place import LeftOut, Place
 from lottery.central.service import Central
@@ -373,6 +375,14 @@ def settings_in(directory: Path, **others: Any) -> CentralSettings:
         "writer_timeout": 30.0,
         "min_free": 0,
         "winning_number": NUMBER,
+        "hello_timeout": 5.0,
+        "frame_timeout": 30.0,
+        "close_grace": 5.0,
+        "strangers": 512,
+        "strangers_per_address": 256,
+        "reconnects": 0,
+        "insecure": False,
+        "allow_classic": False,
     }
     return CentralSettings(**(values | others))
 
@@ -427,10 +437,10 @@ class FakeSession:
         self.welcomes.append(welcome)
         self.seat = seat
 
-    def fail(self, code: Code, sentence: str) -> None:
+    def fail(self, code: Code, sentence: str, *, may_return: bool = False) -> None:
         """Be told that it is over, and leave."""
         self.told.append((code, sentence))
-        self._leaves(LeftOut(code, sentence), may_return=False)
+        self._leaves(LeftOut(code, sentence), may_return=may_return)
 
     def deliver(self, draw: int, number: int, rows: Sequence[bytes]) -> Deferred[str]:
         """Be told winners."""
@@ -478,7 +488,14 @@ class House:
     """
 
     def __init__(
-        self, directory: Path, *, real: bool = True, connections: int = 1000, **settings: Any
+        self,
+        directory: Path,
+        *,
+        real: bool = True,
+        connections: int = 1000,
+        admission: Admission | None = None,
+        read_again: ReadAgain | None = None,
+        **settings: Any,
     ) -> None:
         """:param real: whether the writers do their work by themselves."""
         self.settings = settings_in(directory, **settings)
@@ -493,7 +510,7 @@ class House:
         self.central = Central(
             self.settings,
             self.reactor,
-            [self.endpoint],
+            Door([Listener(self.endpoint)], admission or Admission(), read_again),
             self.off_thread,
             lambda: False,
             self.log,

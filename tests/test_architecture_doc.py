@@ -10,7 +10,8 @@ import pytest
 from pages import ROOT, page, section, table
 
 import lottery
-from lottery.central import connection, draw, service
+from lottery.central import draw, service
+from lottery.settings import CENTRAL
 from lottery.wire import frames
 from lottery.writer import ANSWERS_FD, ORDERS_FD, child, pipe, process, seat
 from lottery.writer.pipe import Exit
@@ -29,6 +30,11 @@ def test_statuses_of_writers() -> None:
     assert table(section(PAGE, "### How a writer ends"), "status", "name", "what") == expected
 
 
+def default_of(name: str) -> str | None:
+    """The default of a setting of the central."""
+    return next(row.default for row in CENTRAL if row.name == name)
+
+
 @pytest.mark.parametrize(
     ("sentence", "value"),
     [
@@ -43,7 +49,7 @@ def test_statuses_of_writers() -> None:
         ("flushes, and answers on fd {}", ANSWERS_FD),
         ("after {:g} s they are killed", service.STOP_WRITERS_SECONDS),
         ("after {:g} s they are aborted", service.STOP_AGENCIES_SECONDS),
-        ("but for at most {:g} s", connection.LINGER_SECONDS),
+        ("but for at most {} s", default_of("close_grace")),
         ("`--silence` seconds, {:g} if that is 0, too", draw.DELIVERY_SECONDS),
     ],
 )

@@ -29,7 +29,7 @@ class Rig:
     def __init__(self) -> None:
         clock = Clock()
         self.transport = FakeTransport(clock, Protocol(), None)
-        self.connection = Connection(self.transport, clock)
+        self.connection = Connection(self.transport, clock, 5)
 
     def read(self) -> bytes:
         """What the peer gets by reading until nothing comes."""
@@ -105,7 +105,7 @@ def test_a_refusal_is_written_at_the_end() -> None:
     owed = Acknowledgements(rig.connection, LOTTERY1)
     owed.pauseProducing()
     owed.refused(b"refused")
-    owed.finish()
+    rig.connection.write(b"".join(owed.rest()))
     assert rig.read() == b"refused"
 
 
@@ -121,27 +121,27 @@ def test_the_transport_holds_no_more_than_its_buffer() -> None:
     assert rig.read() == b""
 
 
-def test_finish_writes_what_is_owed() -> None:
-    """Whether it is read or not; then the transport is free, and finishing again is harmless."""
+def test_the_rest_is_what_is_owed() -> None:
+    """Whether it is read or not; then the transport is free, and asking again is harmless."""
     rig = Rig()
     owed = Acknowledgements(rig.connection, LOTTERY1)
     owed.stored(1, 5)
     owed.pauseProducing()
     owed.stored(1, 7)
-    owed.finish()
+    rig.connection.write(b"".join(owed.rest()))
     assert rig.transport.producer is None
-    owed.finish()
+    rig.connection.write(b"".join(owed.rest()))
     assert rig.read() == ack(5) + ack(7)
 
 
-def test_finish_says_nothing_twice() -> None:
+def test_the_rest_says_nothing_twice() -> None:
     """What was written, also an END, is not owed any more."""
     rig = Rig()
     owed = Acknowledgements(rig.connection, LOTTERY1)
     owed.stored(1, 5)
     owed.ended(5)
     owed.pauseProducing()
-    owed.finish()
+    rig.connection.write(b"".join(owed.rest()))
     assert rig.read() == ack(5) + ack(5, 1)
 
 
@@ -152,8 +152,24 @@ def test_nothing_is_owed_to_who_is_gone() -> None:
     rig.read()
     owed = Acknowledgements(rig.connection, CLASSIC)
     owed.stored(1, 1)
-    owed.finish()
+    rig.connection.write(b"".join(owed.rest()))
     assert rig.read() == b""
+
+
+def test_millions_are_written_piece_by_piece() -> None:
+    """Who sends empty batches and reads nothing is owed a number, and never has it as bytes."""
+    rig = Rig()
+    rig.transport.stuck = True
+    owed = Acknowledgements(rig.connection, CLASSIC)
+    owed.pauseProducing()
+    owed.stored(10_000_000, 0)
+    owed.refused(b"\xff")
+    owed.resumeProducing()
+    assert len(rig.transport._unsent) <= 2 * CLASSIC.most_at_once
+    rest = owed.rest()
+    assert len(next(rest)) == CLASSIC.most_at_once
+    told = rig.read()
+    assert (len(told) + CLASSIC.most_at_once + sum(map(len, rest)), told[:1]) == (10_000_001, b"\2")
 
 
 def told(rig: Rig, words: list[bytes]) -> tuple[Telling, list[str]]:

@@ -14,7 +14,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from lottery.central.connection import LINGER_SECONDS, Connection
+from lottery.central.connection import Connection
+
+LINGER_SECONDS = 5.0
 
 
 class Halves(Protocol):
@@ -47,7 +49,7 @@ class Rig:
         self.protocol = Halves()
         address = peer or IPv4Address("TCP", "10.0.0.7", 4711)
         self.transport = FakeTransport(self.clock, self.protocol, address)
-        self.connection = Connection(self.transport, self.clock)
+        self.connection = Connection(self.transport, self.clock, LINGER_SECONDS)
 
     def settle(self) -> list[str]:
         """Let things happen; gives what did."""
@@ -76,7 +78,7 @@ def test_words_do_not_wait_for_company() -> None:
     rig = Rig()
     assert rig.transport.no_delay is True
     rig.transport.no_delay = OSError("no Nagle here")
-    Connection(rig.transport, rig.clock)
+    Connection(rig.transport, rig.clock, LINGER_SECONDS)
 
 
 def test_reading_and_writing() -> None:
@@ -106,7 +108,7 @@ def test_what_is_sent_at_once() -> None:
     """The transport is told to send what it was just given; one that cannot sends in its turn."""
     clock = Clock()
     sender = Sender(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
-    connection = Connection(sender, clock)
+    connection = Connection(sender, clock, LINGER_SECONDS)
     connection.write(b"soon")
     assert sender.sent == []
     connection.write_at_once(b", now")
@@ -121,7 +123,7 @@ def test_who_leaves_sends_in_turn() -> None:
     """What closes the connection is the reactor's to do when all is written."""
     clock = Clock()
     sender = Sender(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
-    connection = Connection(sender, clock)
+    connection = Connection(sender, clock, LINGER_SECONDS)
     connection.leave(b"good")
     connection.write_at_once(b"bye")
     assert sender.sent == []
@@ -132,7 +134,7 @@ def test_nothing_is_sent_when_it_is_gone() -> None:
     """A transport that has lost its socket cannot be told to send."""
     clock = Clock()
     sender = Sender(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
-    connection = Connection(sender, clock)
+    connection = Connection(sender, clock, LINGER_SECONDS)
     connection.lost()
     connection.write_at_once(b"too late")
     assert sender.sent == []
@@ -152,7 +154,7 @@ def test_what_ends_the_connection_is_heard_by_the_reactor() -> None:
 
     clock = Clock()
     sender = Ended(clock, Halves(), IPv4Address("TCP", "10.0.0.7", 4711))
-    Connection(sender, clock).write_at_once(b"now")
+    Connection(sender, clock, LINGER_SECONDS).write_at_once(b"now")
     assert sender.started == 1
 
 
@@ -246,9 +248,11 @@ def test_leaving_what_is_gone() -> None:
 def test_leaving_without_halves() -> None:
     """A transport that has no half to shut, such as TLS, is closed once all is written."""
     clock, transport = Clock(), StringTransport(lenient=True)
-    transport.setTcpNoDelay = lambda _: None
+    transport.setTcpNoDelay = transport.setTcpKeepAlive = lambda _: None
     transport.unregisterProducer = lambda: None
-    connection = Connection(transport, clock)
+    # As TLS shows that of the connection which it is on.
+    transport.loseWriteConnection = lambda: pytest.fail("that would cut off what TLS has to say")
+    connection = Connection(transport, clock, LINGER_SECONDS)
     connection.leave(b"goodbye")
     assert transport.value() == b"goodbye"
     assert transport.disconnecting

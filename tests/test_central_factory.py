@@ -50,12 +50,13 @@ def test_a_session_for_each_connection(tmp_path: Path) -> None:
 
 def test_too_many(tmp_path: Path) -> None:
     """Beyond the limit nobody is heard, until somebody has gone."""
-    with House(tmp_path, connections=2) as house:
-        first, _ = house.arrive(), house.arrive()
+    with House(tmp_path, connections=2, agencies=2) as house:
+        first, _ = house.greeted(1), house.greeted(2)
         assert factory_of(house).buildProtocol(None) is None
-        (line,) = house.log.of("accept_connections")[1:]
-        assert line["level"] == "WARNING"
-        assert line["error"] == "all 2 connections are taken"
+        house.advance(10)
+        assert house.log.of("strangers") == [
+            {"level": "WARNING", "result": "fail", "turned_away": "1", "untold": "0"}
+        ]
         first.close()
         assert house.arrive().connected
 

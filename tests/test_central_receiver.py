@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
+from lottery.central.patience import Patience
 from lottery.central.receiver import MessageReceiver
 from lottery.central.speech import CLASSIC, LOTTERY1
 from lottery.errors import Code, LocalProtocolError, RemoteProtocolError
@@ -28,7 +29,7 @@ from lottery.wire.messages import (
 )
 from lottery.wire.states import State
 
-SILENCE = 60.0
+SILENCE, FRAME = 60.0, 45.0
 WELCOME = Welcome(1, DrawState.OPEN, False, 0, 0, 8192, 60)
 ROWS = bets(1, 4)
 
@@ -73,10 +74,13 @@ class Notes(MessageReceiver):
     def is_peers_turn(self) -> bool:
         return self.turn
 
+    def is_hearing(self) -> bool:
+        return self.hears
+
     def silent(self) -> None:
         self.silences += 1
 
-    def fail(self, code: Code, sentence: str) -> None:
+    def fail(self, code: Code, sentence: str, *, may_return: bool = False) -> None:
         self.failures.append((code, sentence))
 
 
@@ -85,7 +89,7 @@ def receiver(clock: Clock | None = None, silence: float = SILENCE) -> Notes:
     clock = clock or Clock()
     notes = Notes()
     notes.makeConnection(FakeTransport(clock, notes, IPv4Address("TCP", "10.0.0.7", 4711)))
-    notes.begin(clock, silence)
+    notes.begin(clock, silence, Patience(hello=5, frame=FRAME, close=5))
     return notes
 
 
@@ -240,7 +244,7 @@ def test_silence() -> None:
 
 
 def test_no_silence_in_our_own_turn() -> None:
-    """However long that takes; and without a limit no clock runs."""
+    """However long that takes; and without a limit there is none."""
     clock = Clock()
     notes = receiver(clock)
     notes.turn = False
@@ -248,17 +252,46 @@ def test_no_silence_in_our_own_turn() -> None:
         clock.advance(SILENCE)
     assert notes.silences == 0
     clock = Clock()
-    receiver(clock, silence=0.0)
-    assert clock.getDelayedCalls() == []
+    notes = receiver(clock, silence=0.0)
+    clock.pump([FRAME] * 100)
+    assert (notes.silences, notes.failures) == (0, [])
 
 
-def test_it_is_made_of_six_answers() -> None:
+def test_a_trickle_of_bytes() -> None:
+    """A frame has its time, from its first byte on, however steadily it trickles."""
+    clock = Clock()
+    notes = receiver(clock, silence=0)
+    clock.advance(FRAME - 1)
+    notes.dataReceived(b"\x10")
+    for byte in b"\x00\x11\x01\x00":
+        clock.advance((FRAME - 1) / 4)
+        notes.dataReceived(bytes((byte,)))
+    assert notes.failures == []
+    clock.advance(1)
+    assert notes.failures == [(Code.TIMEOUT, "a frame took longer than 45 s")]
+
+
+def test_the_next_frame_has_a_time_of_its_own() -> None:
+    """It begins where the one before ends, be it in one segment."""
+    clock = Clock()
+    notes = receiver(clock, silence=0)
+    notes.dataReceived(lottery1.encode(Hello(1))[:5])
+    clock.advance(FRAME - 1)
+    notes.dataReceived(lottery1.encode(Hello(1))[5:] + b"\x11")
+    clock.advance(FRAME - 1)
+    assert notes.failures == []
+    clock.advance(1)
+    assert [code for code, _ in notes.failures] == [Code.TIMEOUT]
+
+
+def test_it_is_made_of_seven_answers() -> None:
     """Whoever builds on it has to give them."""
     assert MessageReceiver.__abstractmethods__ == {
         "messageReceived",
         "batchesReceived",
         "room",
         "is_peers_turn",
+        "is_hearing",
         "silent",
         "fail",
     }

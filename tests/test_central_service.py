@@ -26,6 +26,8 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import LogEvent
 from zope.interface.verify import verifyObject
 
+from lottery.central.admission import Admission
+from lottery.central.door import Door, Listener
 from lottery.central.service import Central
 from lottery.errors import Code, DamagedLedger, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
@@ -85,7 +87,7 @@ def test_start(tmp_path: Path) -> None:
         assert listening.endswith("ip: 127.0.0.1 | port: 12345")
         assert opened.endswith("draw: 1 | agencies: 3")
         assert house.log.actions[0]["level"] == "DEBUG"
-        assert house.central.ports == [house.endpoint.port]
+        assert house.central._door.ports == [house.endpoint.port]
         assert (house.settings.data_dir / "lock").read_text() == f"{os.getpid()}\n"
         assert house.draw_file(1, "").is_dir()
         assert house.central.running
@@ -131,7 +133,8 @@ def test_start_where_it_cannot_listen(tmp_path: Path) -> None:
     refusal = CannotListenError("127.0.0.1", 12345, OSError(98, "Address already in use"))
     good, bad = MemoryEndpoint(), MemoryEndpoint(refusal)
     settings = settings_in(tmp_path)
-    central = Central(settings, reactor, [good, bad], OffThread(), lambda: False, log, 10)
+    door = Door([Listener(good), Listener(bad)], Admission())
+    central = Central(settings, reactor, door, OffThread(), lambda: False, log, 10)
     with pytest.raises(StartError, match=r"^cannot listen, .*12345.*already in use") as error:
         central.startService()
     assert error.value.__cause__ is not None

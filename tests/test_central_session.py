@@ -950,10 +950,10 @@ def test_silence_before_the_first_frame(tmp_path: Path) -> None:
         mute, cut = house.arrive(), house.arrive(classic.DIALECT)
         cut.say(b"\1\0")
         mute.polite = cut.polite = False
-        house.advance(SILENCE - 1)
+        house.advance(4)
         assert mute.heard() == []
         house.advance(1)
-        assert mute.heard() == [Error(Code.TIMEOUT, "it was silent for too long")]
+        assert mute.heard() == [Error(Code.TIMEOUT, "it did not say who it is within 5 s")]
         assert cut.bytes_heard() == b"\xff"
         house.advance(5)
         assert not mute.connected
@@ -964,7 +964,7 @@ def test_silence_of_an_agency(tmp_path: Path) -> None:
     """A whole message begins the time anew, a trickle of bytes does not; then it is left out."""
     with House(tmp_path, silence=SILENCE) as house:
         agency = house.arrive()
-        house.advance(SILENCE - 1)
+        house.advance(4)
         agency.say(Hello(1))
         assert len(agency.heard()) == 1
         house.advance(SILENCE - 1)
@@ -1031,9 +1031,8 @@ def test_who_waits_for_us_is_not_silent(tmp_path: Path) -> None:
 def test_no_limit(tmp_path: Path) -> None:
     """0: for ever. But a draw has to end, so who is told its winners has half a minute."""
     with House(tmp_path, silence=0.0) as house:
-        mute, agency = house.arrive(), house.greeted(1)
+        agency = house.greeted(1)
         house.advance(500)
-        assert mute.connected
         assert agency.connected
         ended_at = house.reactor.seconds()
         agency.say(End(0, NONCE))

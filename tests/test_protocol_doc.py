@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 from attrs import asdict, frozen
 
+from lottery.agency import client
 from lottery.errors import Code
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import HEADER_BYTES, PAYLOAD_LIMIT, Decoder, Vocabulary
@@ -145,6 +146,15 @@ def test_codes() -> None:
     assert [(int(row[0]), row[1]) for row in rows] == [(code.value, code.name) for code in Code]
     assert {row[3] for row in rows} == {"final", "again"}
     assert all(row[2] and row[4] for row in rows)
+
+
+def test_after_which_codes_an_agency_comes_back() -> None:
+    """Those that the page calls "again"; behind "Coming back" it names the same."""
+    again = {row[1] for row in tables(section("## Codes"))[0] if row[3] == "again"}
+    (named,) = re.findall(r"an ERROR with (.*?), it\sconnects", section("## Coming back"), re.DOTALL)
+
+    assert again == {code.name for code in client._COME_BACK}
+    assert again == set(re.findall(r"[A-Z]+", named))
 
 
 def test_draw_states() -> None:

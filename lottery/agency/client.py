@@ -41,7 +41,7 @@ from lottery.wire.states import Conversation
 T = TypeVar("T")
 
 #: What an ERROR may say to those who shall come again.
-_COME_BACK = frozenset({Code.FULL, Code.STOPPING, Code.CLOSED, Code.STORAGE})
+_COME_BACK = frozenset({Code.FULL, Code.STOPPING, Code.CLOSED, Code.STORAGE, Code.BUSY})
 
 
 class _Connection(ITCPTransport, IConsumer):

@@ -3,7 +3,8 @@
 Acknowledgements are kept as numbers, not as bytes: however long an agency does not
 read, what is owed to it stays three integers and a refusal, and reading from it goes on. (Rejected:
 to stop reading from an agency that does not read its acknowledgements. A client that
-sends its whole file before it reads anything would wait for us, and we for it.)
+sends its whole file before it reads anything would wait for us, and we for it.) They become
+bytes a piece at a time: in the classic dialect each of millions of empty batches is owed one.
 Winners, whose bytes could be many, are made one message at a time as the last one
 leaves.
 """
@@ -65,24 +66,32 @@ class Acknowledgements:
         self._refusal = words
         self._write()
 
-    def finish(self) -> None:
-        """Write what is owed, whether it is read or not, and let the transport go."""
-        if self._finished:
-            return
-        self._finished = True
-        self._connection.transport.unregisterProducer()
-        self.resumeProducing()
+    def rest(self) -> Iterator[bytes]:
+        """Let the transport go, and give what is owed, in pieces that somebody else writes.
+
+        They have to be written before anything else is owed, or said.
+        """
+        if not self._finished:
+            self._finished = True
+            self._connection.transport.unregisterProducer()
+        return iter(self._piece, b"")
 
     def _write(self) -> None:
-        if self.paused:
-            return
+        while not self.paused and (words := self._piece()):
+            self._connection.write_at_once(words)
+
+    def _piece(self) -> bytes:
+        """Take of what is owed as much as may be written at once; empty: nothing is."""
         words = b""
         if self._owing:
-            words = self._speech.acknowledgement(self._batches, self._next_index, self._ended)
-        words += self._refusal
-        self._batches, self._owing, self._refusal = 0, False, b""
-        if words:
-            self._connection.write_at_once(words)
+            batches = min(self._batches, self._speech.most_at_once)
+            words = self._speech.acknowledgement(batches, self._next_index, self._ended)
+            self._batches -= batches
+            self._owing = self._batches > 0
+        if not self._owing:
+            words += self._refusal
+            self._refusal = b""
+        return words
 
     def pauseProducing(self) -> None:
         """Keep what is owed: the agency does not read."""

@@ -23,9 +23,6 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 
-#: How long a peer may take to close after our last words.
-LINGER_SECONDS = 5.0
-
 
 class IAgencyTransport(ITCPTransport, IConsumer, IPushProducer):
     """What is needed of a transport; Twisted's connections all have it."""
@@ -40,7 +37,11 @@ class Connection:
     :ivar overdue: whether the peer was given up because it did not close in time.
     """
 
-    def __init__(self, transport: IAgencyTransport, clock: IReactorTime) -> None:
+    def __init__(
+        self, transport: IAgencyTransport, clock: IReactorTime, grace_seconds: float
+    ) -> None:
+        """:param grace_seconds: how long a peer may take to close after our last words."""
+        self._grace_seconds = grace_seconds
         self.transport = transport
         self._clock = clock
         self._grace: IDelayedCall | None = None
@@ -50,6 +51,7 @@ class Connection:
         self.overdue = False
         with suppress(OSError):  # a UNIX socket has no Nagle to be switched off
             transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
 
     @property
     def peer(self) -> dict[str, object]:
@@ -87,10 +89,11 @@ class Connection:
         """Read again."""
         self.transport.resumeProducing()
 
-    def leave(self, last_words: bytes = b"", grace_seconds: float = LINGER_SECONDS) -> None:
+    def leave(self, last_words: bytes = b"", grace_seconds: float | None = None) -> None:
         """Say the last words and wait, for a while, until the peer closes.
 
-        :param grace_seconds: then the connection is aborted, whatever is still unwritten.
+        :param grace_seconds: then the connection is aborted, whatever is still unwritten; None:
+            as long as any peer has.
         """
         self.leaving = True
         if self.gone:
@@ -99,14 +102,28 @@ class Connection:
         self.transport.unregisterProducer()
         if last_words:
             self.transport.write(last_words)
-        self._grace = self._clock.callLater(grace_seconds, self._give_up)
+        self.abort_within(self._grace_seconds if grace_seconds is None else grace_seconds)
         if self.peer_closed:
             self.transport.loseConnection()
             return
-        # TLS has no half of its own to shut.
-        shut: Any = getattr(self.transport, "loseWriteConnection", self.transport.loseConnection)
-        shut()
+        # TLS has no half to shut: it says that it closes, and waits until the peer says so, too.
+        # Its transport shows that half of what it is on, which is cut off with words unsaid.
+        shut: Any = getattr(type(self.transport), "loseWriteConnection", None)
+        if shut is None:
+            self.transport.loseConnection()
+        else:
+            shut(self.transport)
         self.transport.resumeProducing()
+
+    def abort_within(self, seconds: float) -> None:
+        """End at that time at the latest; a time that was said before may be sooner."""
+        if self.gone:
+            return
+        if self._grace is not None and self._grace.active():
+            if self._grace.getTime() <= self._clock.seconds() + seconds:
+                return
+            self._grace.cancel()
+        self._grace = self._clock.callLater(seconds, self._give_up)
 
     def abort(self) -> None:
         """End at once."""

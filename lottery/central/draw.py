@@ -95,6 +95,8 @@ class Draw:
         self._deadline: IDelayedCall | None = None
         self._log = log
         self._restoring = False
+        self._roster: frozenset[int] | None = None
+        self._classic_places = 0
         for place in self.places:
             place.outcome.addBoth(self._note_outcome, place)
         outcomes = DeferredList([place.outcome for place in self.places], consumeErrors=True)
@@ -110,6 +112,30 @@ class Draw:
             if not standing.ended:
                 place.wait_anew()
         self._restoring = False
+
+    def keep_places(self, roster: frozenset[int], classic_places: int) -> None:
+        """Keep the places for those of a roster, and some for classic agencies.
+
+        Who has a place and has not ended, and is not on the roster, is left out. A place that
+        nobody can take any more is decided, or the draw would wait for ever.
+        """
+        self._roster, self._classic_places = roster, classic_places
+        for agency, place in self._taken.items():
+            if agency not in roster and place.dialect != classic.DIALECT:
+                place.leave_out(LeftOut(Code.AUTH, "it is not on the roster any more"))
+        free = [place for place in self.places[len(self._taken) :] if not place.decided]
+        for place in free[self._missing + self._classic_places_left :]:
+            place.fail(LeftOut(Code.AUTH, "nobody of the roster is left for it"))
+
+    @property
+    def _missing(self) -> int:
+        """How many of the roster have not come yet."""
+        return len((self._roster or frozenset()) - self._taken.keys())
+
+    @property
+    def _classic_places_left(self) -> int:
+        there = sum(place.dialect == classic.DIALECT for place in self._taken.values())
+        return max(0, self._classic_places - there)
 
     def leave_out_others(self, reason: str) -> None:
         """Decide every part that is not decided yet."""
@@ -175,7 +201,9 @@ class Draw:
 
         :raises RemoteProtocolError: CLOSED or FULL, or STORAGE if no writer can be started.
         """
-        while self._next_number in self._taken:
+        if self._roster is not None and not self.closed and not self._classic_places_left:
+            raise RemoteProtocolError(Code.FULL, "all places of classic agencies are taken")
+        while self._next_number in self._taken or self._next_number in (self._roster or ()):
             self._next_number += 1
         place = self._take(self._next_number, classic.DIALECT, session)
         place.standing = Standing(classic=True)

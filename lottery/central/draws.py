@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from lottery.central.conclusion import Conclusion
 from lottery.central.draw import Draw, DrawTerms
 from lottery.central.place import Participant, Place
+from lottery.central.reconnects import Reconnects
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.record import AgencyPart, DrawRecord
@@ -34,6 +35,7 @@ class Draws:
         clock: IReactorTime,
         terms: DrawTerms,
         disk: DiskWork,
+        reconnects: Reconnects,
         log: ActionLog,
     ) -> None:
         self.open: Draw | None = None
@@ -42,6 +44,7 @@ class Draws:
         self._clock = clock
         self._terms = terms
         self._disk = disk
+        self._reconnects = reconnects
         self._log = log
         self._concluding: dict[int, Conclusion] = {}
         # As long as somebody is told its winners of one, others come to the same: two that
@@ -92,8 +95,9 @@ class Draws:
     def hello(self, hello: Hello, session: Participant) -> None:
         """Bring an agency that says who it is to where it is expected.
 
-        :raises RemoteProtocolError: if it is expected nowhere.
+        :raises RemoteProtocolError: if it is expected nowhere, or comes too often.
         """
+        self._reconnects.comes(hello.agency)
         where = self._find(hello)
         if where is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(hello.draw))

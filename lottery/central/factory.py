@@ -5,19 +5,24 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
-from twisted.logger import LogLevel
 
+from lottery.central.admission import Admission
 from lottery.central.draw import DrawTerms
 from lottery.central.draws import Draws
+from lottery.central.patience import Patience
 from lottery.central.session import AgencySession
+from lottery.central.strangers import Strangers
 from lottery.errors import Code
 from lottery.ops.log import ActionLog
+from lottery.settings import CentralSettings
 
 
 class AgencyFactory(Factory):
     """Where connections become sessions.
 
     :ivar draws: where an agency that comes is brought to.
+    :ivar admission: who may come, and ``patience``: how long a peer has.
+    :ivar strangers: the connections that nobody has said of whose they are.
     """
 
     noisy = False
@@ -26,6 +31,8 @@ class AgencyFactory(Factory):
         self,
         draws: Draws,
         terms: DrawTerms,
+        admission: Admission,
+        settings: CentralSettings,
         reactor: IReactorTime,
         log: ActionLog,
         connections_limit: int,
@@ -33,6 +40,18 @@ class AgencyFactory(Factory):
         """:param connections_limit: beyond as many, a peer is turned away unheard."""
         self.draws = draws
         self.terms = terms
+        self.admission = admission
+        self.patience = Patience(
+            settings.hello_timeout, settings.frame_timeout, settings.close_grace
+        )
+        self.strangers = Strangers(
+            reactor,
+            settings.hello_timeout,
+            # Those who are known have a share of their own, whoever else comes.
+            min(settings.strangers, max(1, connections_limit // 2)),
+            settings.strangers_per_address,
+            log,
+        )
         self.reactor = reactor
         self.log = log
         self._connections_limit = connections_limit
@@ -42,26 +61,36 @@ class AgencyFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Give a connection its session; None, which closes it, if there are too many."""
         if len(self._sessions) >= self._connections_limit:
-            error = f"all {self._connections_limit} connections are taken"
-            self.log("accept_connections", "fail", LogLevel.warn, error=error)
+            # For the next one: a connection that is aborted is gone in the reactor's next turn.
+            self.strangers.drop_oldest()
+            self.strangers.turned_away()
             return None
         session = AgencySession()
         session.factory = self
         return session
 
     def opened(self, session: AgencySession) -> None:
-        """Note a new session."""
+        """Note a new session, of a stranger."""
         self._sessions.add(session)
+        peer: object = session.transport.getPeer()  # type: ignore[union-attr]
+        self.strangers.came(session, getattr(peer, "host", None))
 
     def closed(self, session: AgencySession) -> None:
         """Note the end of a session's connection."""
         self._sessions.discard(session)
+        self.strangers.gone(session)
         if self._empty is not None and not self._sessions:
             empty, self._empty = self._empty, None
             empty.callback(None)
 
+    def check_roster(self) -> None:
+        """Part with those who are not on the roster any more."""
+        for session in list(self._sessions):
+            session.check_roster()
+
     def stop_reading(self) -> None:
         """Take nothing more from anybody."""
+        self.strangers.stop()
         for session in list(self._sessions):
             session.stop()
 

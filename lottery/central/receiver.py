@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 
 from lottery.central.connection import Connection, IAgencyTransport
-from lottery.central.silence import SilenceClock
+from lottery.central.patience import Patience
+from lottery.central.silence import TurnClock
 from lottery.central.speech import CLASSIC, LOTTERY1, Speech
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire import classic, lottery1
@@ -24,13 +25,16 @@ from lottery.wire.states import SENDING, Conversation, State
 class MessageReceiver(Protocol, ABC):
     """A peer of either dialect, heard and spoken to in messages."""
 
-    def begin(self, clock: IReactorTime, silence_seconds: float) -> None:
+    def begin(self, clock: IReactorTime, silence_seconds: float, patience: Patience) -> None:
         """Begin to listen.
 
         :param silence_seconds: how long the peer may be silent in its turn, 0 for ever.
+        :param patience: how long it has for what else there is.
         """
         self._clock = clock
-        self._connection = Connection(cast(IAgencyTransport, self.transport), clock)
+        self._patience = patience
+        transport = cast(IAgencyTransport, self.transport)
+        self._connection = Connection(transport, clock, patience.close)
         self._decoder = Decoder(lottery1.TO_CENTRAL, classic.TO_CENTRAL)
         self._conversation = Conversation()
         self._watch(silence_seconds)
@@ -57,18 +61,24 @@ class MessageReceiver(Protocol, ABC):
         """Whether it is for the peer to do something: then it must not be silent for long."""
 
     @abstractmethod
+    def is_hearing(self) -> bool:
+        """Whether the peer is read from: then it must not take long for a frame."""
+
+    @abstractmethod
     def silent(self) -> None:
         """The peer was silent for too long in its turn."""
 
     @abstractmethod
-    def fail(self, code: Code, sentence: str) -> None:
-        """The peer has broken the protocol."""
+    def fail(self, code: Code, sentence: str, *, may_return: bool = False) -> None:
+        """The peer has broken the protocol, or has to go; it may come back, or not."""
 
     # What it does.
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came, unless there is nothing to be said any more."""
         if not self._connection.leaving:
+            if not self._decoder.unread:
+                self._turn.frame_begins()
             self._decoder.receive(data)
             self.proceed()
 
@@ -81,7 +91,7 @@ class MessageReceiver(Protocol, ABC):
         try:
             while room := self.room():
                 if self.state in SENDING and (run := self._decoder.next_run(room)):
-                    self._silence.moved()
+                    self._heard()
                     self.batchesReceived(*run)
                     if not self._decoder.unread:
                         return
@@ -89,12 +99,16 @@ class MessageReceiver(Protocol, ABC):
                 message = self._decoder.next_message()
                 if message is None:
                     return
-                # A whole message is a move; a trickle of bytes is not.
-                self._silence.moved()
+                self._heard()
                 if self._conversation.heard(message):
                     self.messageReceived(message)
         except RemoteProtocolError as error:
             self.fail(error.code, error.sentence)
+
+    def _heard(self) -> None:
+        """A whole message is a move; a trickle of bytes is not."""
+        self._turn.moved()
+        self._turn.frame_begins()
 
     @property
     def speech(self) -> Speech:
@@ -122,5 +136,16 @@ class MessageReceiver(Protocol, ABC):
         return self.speech.encode(message)
 
     def _watch(self, silence_seconds: float) -> None:
-        """Begin a new clock of silence."""
-        self._silence = SilenceClock(self._clock, silence_seconds, self.is_peers_turn, self.silent)
+        """Begin new clocks."""
+        self._turn = TurnClock(
+            self._clock,
+            silence_seconds,
+            self._patience.frame,
+            is_peers_turn=self.is_peers_turn,
+            is_within_frame=lambda: self.within_frame and self.is_hearing(),
+            silent=self.silent,
+            slow=self._slow,
+        )
+
+    def _slow(self) -> None:
+        self.fail(Code.TIMEOUT, f"a frame took longer than {self._patience.frame:g} s")

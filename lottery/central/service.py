@@ -13,17 +13,18 @@ from collections.abc import Callable, Sequence
 
 from attrs import asdict
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, gatherResults, succeed
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from lottery.central.conclusion import Conclusion
+from lottery.central.door import Door
 from lottery.central.draw import Draw, DrawTerms
 from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
 from lottery.central.place import Place
-from lottery.errors import DamagedLedger, LotteryError, StartError
+from lottery.central.reconnects import Reconnects
+from lottery.errors import DamagedLedger, LotteryError, SettingsError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import DrawRecord, publish
@@ -52,31 +53,36 @@ class Central(Service):
         self,
         settings: CentralSettings,
         reactor: ReactorForWriters,
-        endpoints: Sequence[IStreamServerEndpoint],
+        door: Door,
         off_thread: OffThread,
         again: Callable[[], bool],
         log: ActionLog,
         connections_limit: int,
     ) -> None:
-        """:param again: waits a little for another process to let the data directory go, and
+        """:param door: where one comes in.
+
+        :param again: waits a little for another process to let the data directory go, and
             says whether it is worth another try.
 
         :param connections_limit: how many there may be at once, of agencies and others.
         """
         self._settings = settings
         self._reactor = reactor
-        self._endpoints = endpoints
+        self._door = door
         self._again = again
         self._log = log
         self._data = DataDirectory(settings.data_dir)
         self._disk = DiskWork(off_thread, reactor, log)
         self._terms = DrawTerms(settings.silence, settings.rejoin, settings.deadline)
-        self._rounds = Draws(self._data, reactor, self._terms, self._disk, log)
-        self._factory = AgencyFactory(self._rounds, self._terms, reactor, log, connections_limit)
-        self._ports: list[IListeningPort] = []
+        reconnects = Reconnects(reactor, settings.reconnects)
+        self._rounds = Draws(self._data, reactor, self._terms, self._disk, reconnects, log)
+        self._factory = AgencyFactory(
+            self._rounds, self._terms, door.admission, settings, reactor, log, connections_limit
+        )
         self._pools: list[WriterPool] = []
         self._closing: list[Deferred[None]] = []
         self._stopping = False
+        self._reloading = DeferredLock()
         self._draws = 0
         self.done: Deferred[int] = Deferred()
 
@@ -95,17 +101,16 @@ class Central(Service):
         self._log_settings()
         self._data.own(self._again)
         try:
-            unfinished = recover(self._data, self._settings.agencies)
+            unfinished = recover(self._data, self._places)
             self._rounds.unreceived |= unreceived(self._data)
-            self._listen()
+            self._door.open(self._factory, self._log)
             self._draws = len(unfinished)
             if unfinished and unfinished[-1].record.state == "open":
                 self._rounds.open = self._restore(unfinished.pop())
             elif self._may_open:
                 self._rounds.open = self._open()
         except BaseException as error:
-            for port in self._ports:
-                port.stopListening()
+            self._door.close()
             self._data.release()
             if isinstance(error, OSError):
                 raise StartError(str(error)) from error
@@ -116,18 +121,10 @@ class Central(Service):
         self._draw_after_draw = Deferred.fromCoroutine(self._hold_draws())
         self._draw_after_draw.addErrback(self._cannot_go_on)
 
-    def _listen(self) -> None:
-        failures: list[Failure] = []
-        for endpoint in self._endpoints:
-            endpoint.listen(self._factory).addCallbacks(self._listening, failures.append)
-        if failures:
-            why = failures[0]
-            raise StartError(f"cannot listen, {why.getErrorMessage()}") from why.value
-
     async def _stop(self) -> None:
         self._stopping = True
         self._disk.stop()
-        await gatherResults([_stop_listening(port) for port in self._ports])
+        await self._door.close()
         self._factory.stop_reading()
         await gatherResults([pool.close(STOP_WRITERS_SECONDS) for pool in self._pools])
         if self._rounds.open is not None:
@@ -148,20 +145,40 @@ class Central(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
 
-    @property
-    def ports(self) -> list[IListeningPort]:
-        """Where it listens."""
-        return list(self._ports)
+    # Who may come in.
 
-    def _listening(self, port: IListeningPort) -> None:
-        self._ports.append(port)
-        address = port.getHost()
-        self._log(
-            "accept_connections",
-            "in_progress",
-            ip=getattr(address, "host", address),
-            port=getattr(address, "port", 0),
-        )
+    @property
+    def _places(self) -> int:
+        return self._door.admission.places(self._settings.agencies)
+
+    async def reload(self) -> None:
+        """Read roster and certificates again; all of it, or nothing is changed. Never fails."""
+        if self._door.read_again is None:
+            self._log("reload", "success", roster="none")
+            return
+        await self._reloading.acquire()  # or what was read first could be in force last
+        try:
+            put_in_force = await self._disk.do("reload", self._door.read_again)
+        except Interrupted:
+            return
+        except (SettingsError, OSError) as error:
+            self._log("reload", "fail", LogLevel.error, error=str(error))
+            return
+        finally:
+            self._reloading.release()
+        if self._stopping:
+            return
+        put_in_force()
+        numbers = self._door.admission.numbers or frozenset()
+        self._log("reload", "success", roster=len(numbers))
+        self._factory.check_roster()
+        if self._rounds.open is not None:
+            self._keep_places(self._rounds.open)
+
+    def _keep_places(self, draw: Draw) -> None:
+        numbers = self._door.admission.numbers
+        if numbers is not None:
+            draw.keep_places(numbers, self._places - len(numbers))
 
     # One draw after the other.
 
@@ -170,11 +187,13 @@ class Central(Service):
         return not self._settings.draws or self._draws < self._settings.draws
 
     def _open(self) -> Draw:
-        directory = self._data.new_draw(self._settings.agencies)
+        places = self._places
+        directory = self._data.new_draw(places)
         self._draws += 1
-        places = self._settings.agencies
         self._log("draw_open", "success", draw=directory.number, agencies=places)
-        return self._draw(directory, places)
+        draw = self._draw(directory, places)
+        self._keep_places(draw)
+        return draw
 
     def _draw(self, directory: DrawDirectory, places: int) -> Draw:
         settings, lock = self._settings, self._data.lock_fd
@@ -188,12 +207,13 @@ class Central(Service):
     def _restore(self, unfinished: UnfinishedDraw) -> Draw:
         """Open a draw again that an earlier process has left open."""
         self._note_resumed(unfinished)
-        record, wanted = unfinished.record, self._settings.agencies
+        record, wanted = unfinished.record, self._places
         if record.places != wanted:
             details = {"draw": record.draw, "agencies": record.places, "wanted": wanted}
             self._log("places_kept", "success", LogLevel.warn, **details)
         draw = self._draw(unfinished.directory, record.places)
         draw.restore(unfinished.standings)
+        self._keep_places(draw)
         return draw
 
     def _go_on(self, unfinished: UnfinishedDraw) -> None:
@@ -296,13 +316,3 @@ class Central(Service):
         )
         for key in settings.ignored:
             self._log("ignored_setting", "success", LogLevel.debug, key=key)
-
-
-def _stop_listening(port: IListeningPort) -> Deferred[None]:
-    stopped: Deferred[None] = Deferred()
-    ending = port.stopListening()
-    if ending is None:
-        stopped.callback(None)
-    else:
-        ending.addBoth(lambda _: stopped.callback(None))
-    return stopped

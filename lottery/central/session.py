@@ -12,7 +12,8 @@ stored, unless its writer died.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
 from twisted.internet.defer import Deferred
@@ -23,10 +24,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lottery.central.answers import Acknowledgements, Delivery, Telling
-from lottery.central.connection import LINGER_SECONDS
+from lottery.central.identity import IdentifiedPeer
 from lottery.central.place import LeftOut, Place
-from lottery.central.receiver import MessageReceiver
-from lottery.central.session_log import SessionLog
 from lottery.central.speech import CLASSIC, CannotSay
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire.frames import RUN_BYTES
@@ -36,23 +35,20 @@ from lottery.writer.pipe import Refusal
 from lottery.writer.seat import Seat
 
 if TYPE_CHECKING:
-    from lottery.central.factory import AgencyFactory
     from lottery.wire.messages import Message, Welcome
 
+#: Who has more unread when it is parted with, which makes 1 MiB, hears no more than that.
+LAST_PIECES = 16
 #: The agency has said all that it has to say; if it goes now, it goes in peace.
 _ALL_SENT = frozenset({State.ENDED, State.CLASSIC_ENDED, State.TOLD, State.OVER})
 
 
 @implementer(IHalfCloseableProtocol)
-class AgencySession(MessageReceiver):
+class AgencySession(IdentifiedPeer):
     """A connection: nobody's at first, then that of an agency with a place."""
 
-    factory: AgencyFactory
-
     def connectionMade(self) -> None:
-        """Begin to listen; nothing is taken up for a peer that has said nothing."""
-        self.begin(self.factory.reactor, self.factory.terms.silence)
-        self._place: Place | None = None
+        """Begin to listen, and be one of the sessions."""
         self._seat: Seat | None = None
         self._acknowledgements: Acknowledgements | None = None
         self._waiting = False
@@ -61,7 +57,7 @@ class AgencySession(MessageReceiver):
         self._held = False
         self._delivery: Delivery | None = None
         self._all_told = False
-        self._journal = SessionLog(self.factory.log, self._connection.peer)
+        super().connectionMade()
         self.factory.opened(self)
 
     # How the agency goes.
@@ -79,9 +75,11 @@ class AgencySession(MessageReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone; what is decided of the agency's part stays decided."""
-        self._silence.stop()
+        self._turn.stop()
         self._connection.lost()
-        if self._parting or self.state in _ALL_SENT:
+        if self._shaking_hands and not self._connection.leaving:
+            self.handshake_failed(reason)
+        elif self._parting or self.state in _ALL_SENT:
             self._leave()
         elif not self._connection.leaving:
             self._cut_off("the connection was lost")
@@ -95,7 +93,7 @@ class AgencySession(MessageReceiver):
 
     def room(self) -> int:
         """What the writer has room for, but no more than makes a record; 0 to hear nothing."""
-        if self._waiting or self._parting or self._connection.leaving:
+        if not self.is_hearing():
             return 0
         return RUN_BYTES if self._seat is None else min(RUN_BYTES, max(1, self._seat.room))
 
@@ -105,6 +103,7 @@ class AgencySession(MessageReceiver):
             case Batch() | ClassicBatch():
                 self.batchesReceived(self.speech.encode(message), 1)
             case Hello():
+                self.factory.admission.check_hello(message.agency, self._certified)
                 self.factory.draws.hello(message, self)
             case End(total, nonce):
                 self._taken_seat().end(total, nonce)
@@ -131,18 +130,15 @@ class AgencySession(MessageReceiver):
         :raises RemoteProtocolError: STATE, if an END was stored in spite of a refusal before it.
         """
         if self._seat is None and self.speech is CLASSIC:
+            self.factory.admission.check_classic()
             self._sit_down(self.factory.draws.classic(self))
         if self._seat is None:
             raise RemoteProtocolError(Code.STATE, "nothing may follow an END that is stored")
         return self._seat
 
-    def join(self, place: Place) -> None:
-        """Speak for a place from now on."""
-        self._place = place
-
     def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
         """Tell the agency where to go on; without a seat it has ended already."""
-        self._silence.moved()
+        self._turn.moved()
         self._sit_down(seat)
         self._connection.write(self.words(welcome))
 
@@ -158,7 +154,7 @@ class AgencySession(MessageReceiver):
         if self._parting or self._connection.leaving or self._stopping:
             return
         self._waiting = False
-        self._silence.moved()
+        self._heard()
         self.proceed()
         if not self._waiting and not self._parting:
             self._connection.resume()
@@ -166,7 +162,7 @@ class AgencySession(MessageReceiver):
     def stored(self, next_index: int, batches: int) -> None:
         """Acknowledge to the agency what is on disk."""
         self._journal.stored(batches)
-        self._silence.moved()
+        self._turn.moved()
         self._held = False
         if self._acknowledgements is not None and not self._connection.leaving:
             self._acknowledgements.stored(batches, next_index)
@@ -182,7 +178,7 @@ class AgencySession(MessageReceiver):
         """Tell the agency why: it may send again later, or is parted with."""
         self._journal.refused(refusal.bets)
         if refusal.again:
-            self._silence.moved()
+            self._turn.moved()
             if self._acknowledgements is not None and not self._connection.leaving:
                 self._acknowledgements.refused(self.words(self.speech.refusal(refusal)))
             return
@@ -193,7 +189,7 @@ class AgencySession(MessageReceiver):
     def held(self) -> None:
         """Wait for room on the disk, no longer than the agency might be silent."""
         self._held = True
-        self._silence.moved()
+        self._turn.moved()
 
     def lost(self, reason: str) -> None:
         """Part: the writer of this session is no more; the agency may come back."""
@@ -215,31 +211,26 @@ class AgencySession(MessageReceiver):
         if self._connection.leaving:
             delivery.finish("the agency is away")
             return delivery.done
-        if self._acknowledgements is not None:
-            self._acknowledgements.finish()
         try:
             words = map(self.words, self.speech.winners(draw, number, rows))
         except CannotSay as reason:
             self.fail(Code.SIZE, str(reason))
             return delivery.done
-        self._silence.stop()
+        self._turn.stop()
         self._watch(self.factory.terms.delivery)
-        Telling(self._connection.transport, words, self._silence.moved, self._told)
+        all_words = chain(self._owed(), words)
+        Telling(self._connection.transport, all_words, self._turn.moved, self._told)
         return delivery.done
 
-    def fail(self, code: Code, sentence: str) -> None:
+    def fail(self, code: Code, sentence: str, *, may_return: bool = False) -> None:
         """Tell the agency why it is over, leave it out if it has a part, and leave."""
-        self._part(code, sentence, self.speech.error(code, sentence))
+        self._part(code, sentence, self.speech.error(code, sentence), may_return=may_return)
 
     def stop(self) -> None:
         """Read no more: the central is being stopped."""
         self._stopping = self._waiting = True
         if not self._connection.leaving:  # who leaves has to see that the peer closes
             self._connection.pause()
-
-    def abort(self) -> None:
-        """End the connection at once."""
-        self._connection.abort()
 
     def _told(self) -> None:
         """All is written; only lottery/1 has a word for having received it."""
@@ -260,10 +251,10 @@ class AgencySession(MessageReceiver):
         if self._parting or self._connection.leaving:
             self._finish_delivery(sentence)
             return
-        said = code is Code.PROTO or self.said_something
-        self._journal.failed(code, sentence, said_something=said)
+        said = code in (Code.PROTO, Code.AUTH) or self.said_something
+        self.tell_failure(code, sentence, said_something=said)
         seat, self._parting = self._seat, True
-        self._silence.stop()
+        self._turn.stop()
         if seat is None or not seat.in_hand or self._connection.gone:
             self._say_last(last)
         else:
@@ -277,17 +268,20 @@ class AgencySession(MessageReceiver):
     def _say_last(self, last: Message) -> None:
         if self._connection.leaving:
             return
-        if self._acknowledgements is not None:
-            self._acknowledgements.finish()
+        for words in islice(self._owed(), LAST_PIECES):
+            self._connection.write(words)
         over = self.state is State.OVER
         self._leave(b"" if over else self.words(last))
+
+    def _owed(self) -> Iterator[bytes]:
+        return self._acknowledgements.rest() if self._acknowledgements is not None else iter(())
 
     def _left(self, why: LeftOut, *, may_return: bool) -> None:
         if self._place is not None:
             self._place.left(self, why, may_return=may_return)
 
-    def _leave(self, last_words: bytes = b"", grace_seconds: float = LINGER_SECONDS) -> None:
-        self._silence.stop()
+    def _leave(self, last_words: bytes = b"", grace_seconds: float | None = None) -> None:
+        self._turn.stop()
         if self._seat is not None:
             self._seat.leave()
             self._seat = None
@@ -297,7 +291,9 @@ class AgencySession(MessageReceiver):
         if self._delivery is not None:
             self._delivery.finish(why_not)
 
-    # Clocks.
+    def is_hearing(self) -> bool:
+        """Whether the agency is read from."""
+        return not (self._waiting or self._parting or self._connection.leaving)
 
     def silent(self) -> None:
         """Part: it was silent for too long, or could not be given room for as long."""

@@ -36,6 +36,9 @@ class Speech(Interface):
     def encode(self, message: Message) -> bytes:
         """Give the bytes of a message."""
 
+    #: How many batches to acknowledge at once; that makes at most 64 KiB.
+    most_at_once: int
+
     def acknowledgement(self, batches: int, next_index: int, ended: bool) -> bytes:
         """Say that so many more batches are stored, up to an index, and the END too."""
 
@@ -57,6 +60,7 @@ class ClassicSpeech:
 
     dialect = classic.DIALECT
     encode = staticmethod(classic.encode)
+    most_at_once = 64 << 10
     _STORED = classic.encode(ClassicStored())
 
     def acknowledgement(self, batches: int, next_index: int, ended: bool) -> bytes:
@@ -87,6 +91,7 @@ class Lottery1Speech:
 
     dialect = lottery1.DIALECT
     encode = staticmethod(lottery1.encode)
+    most_at_once = 1 << 63
 
     def acknowledgement(self, batches: int, next_index: int, ended: bool) -> bytes:
         """Say the next index; one frame, however many batches."""

@@ -12,7 +12,7 @@ from lottery.central.service import Central
 from lottery.command.running import CommandReactor, run_until_done
 from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ops.log import line_observer
-from lottery.tap import CentralReactor, Options, make_central
+from lottery.tap import CentralReactor, Options, make_central, reload_at_hangup
 
 __all__ = ["Options", "run"]
 
@@ -30,6 +30,7 @@ def run(options: Options, stdout: TextIO) -> int:
     def start(reactor: CommandReactor) -> Deferred[int]:
         try:
             central = make_central(options.settings, cast(CentralReactor, reactor))
+            reload_at_hangup(central, cast(CentralReactor, reactor))
             central.startService()
         except (SettingsError, StartError, DamagedLedger) as error:
             sys.stderr.write(f"lottery: {error}\n")

@@ -271,12 +271,21 @@ class LiveCentral(LiveProcess):
         data_dir: Path | None = None,
         program: Sequence[str] = (sys.executable, "-m", "lottery", "serve"),
         listening: bool = True,
+        plain: bool = True,
+        tls: bool = False,
     ) -> None:
-        """:param listening: wait until it listens; else until it says anything."""
+        """:param listening: wait until it listens; else until it says anything.
+
+        :param plain: listen for plain text, and ``tls``: listen for TLS.
+        """
         self.data_dir = data_dir or directory / "lottery-data"
-        places = ("--listen", "tcp:0:interface=127.0.0.1", "--data-dir", self.data_dir)
+        kinds = ["--listen"] * plain + ["--tls-listen"] * tls
+        places: list[object] = ["--data-dir", self.data_dir]
+        for option in kinds:
+            places += [option, "tcp:0:interface=127.0.0.1"]
         super().__init__([*program, *places, "--log-level", level, *options], directory)
         self._port = 0
+        self._kinds = kinds
         try:
             if listening:
                 self.port  # noqa: B018 - asking waits for it
@@ -290,11 +299,20 @@ class LiveCentral(LiveProcess):
     def port(self) -> int:
         """Where it listens; waits until it does."""
         if not self._port:
-            line = self.wait_for(
-                r"action: accept_connections \| result: in_progress \| ip: \S+ \| port: (\d+)"
-            )
-            self._port = int(line[1])
+            self._port = self._listens(1)
         return self._port
+
+    @property
+    def tls_port(self) -> int:
+        """Where it listens for TLS: behind the place for plain text, if it has both."""
+        return self._listens(len(self._kinds))
+
+    def _listens(self, count: int) -> int:
+        line = self.wait_for(
+            r"action: accept_connections \| result: in_progress \| ip: \S+ \| port: (\d+)",
+            count=count,
+        )
+        return int(line[1])
 
     @property
     def children(self) -> list[int]:

@@ -31,6 +31,7 @@ CODES: Final = {
     14: "TAKEN",
     15: "LEFT_OUT",
     16: "STOPPING",
+    17: "BUSY",
 }
 
 

@@ -294,7 +294,7 @@ def test_strangers_do_not_take_the_files_that_a_draw_needs(tmp_path: Path) -> No
             for _ in range(60):
                 address = ("127.0.0.1", central.port)
                 strangers.enter_context(socket.create_connection(address, 10))
-            central.wait_for(r"accept_connections \| result: fail \| error: all \d+ connections")
+            central.wait_for(r"action: strangers \| result: fail \| turned_away: \d+")
             agency.end()
             assert agency.winners() == ["20000000"]
         assert central.wait() == 0, central.log

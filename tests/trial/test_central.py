@@ -151,6 +151,14 @@ class CentralTests(TestCase):
             "writer_timeout": 30.0,
             "min_free": 0,
             "winning_number": 7574,
+            "hello_timeout": 5.0,
+            "frame_timeout": 30.0,
+            "close_grace": 5.0,
+            "strangers": 512,
+            "strangers_per_address": 256,
+            "reconnects": 0,
+            "insecure": False,
+            "allow_classic": False,
         }
         self.settings = CentralSettings(**(values | others))
         central = make_central(self.settings, reactor)
@@ -160,7 +168,7 @@ class CentralTests(TestCase):
 
     async def connect(self, central: Central) -> Agency:
         """Connect to a central."""
-        port = central.ports[0].getHost().port
+        port = central._door.ports[0].getHost().port
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         agency: Agency = await endpoint.connect(Factory.forProtocol(Agency))
         return agency

@@ -1,0 +1,120 @@
+"""Where the central listens: its listeners, and whether everybody can reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+from attrs import frozen
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.python.failure import Failure
+
+from lottery.central.admission import Admission
+from lottery.errors import StartError
+from lottery.ops.log import ActionLog
+
+#: Makes a factory of connections that are read as they come, of one of sessions.
+Over = Callable[[IProtocolFactory], IProtocolFactory]
+#: Reads in any thread, and gives what puts in force what was read; raises SettingsError.
+ReadAgain = Callable[[], Callable[[], None]]
+
+
+def _as_it_is(sessions: IProtocolFactory) -> IProtocolFactory:
+    return sessions
+
+
+@frozen
+class Listener:
+    """A place to listen at.
+
+    :ivar over: what goes between the connections and their sessions: TLS, or nothing.
+    """
+
+    endpoint: IStreamServerEndpoint
+    over: Over = _as_it_is
+
+
+class Door:
+    """Where one comes in.
+
+    :ivar admission: who may.
+    :ivar read_again: reads again who may; None: there is nothing to be read.
+    :ivar ports: where it is open.
+    """
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        admission: Admission,
+        read_again: ReadAgain | None = None,
+        *,
+        insecure: bool = False,
+    ) -> None:
+        """:param insecure: be open to everybody who reaches it, if there is no roster."""
+        self.admission = admission
+        self.read_again = read_again
+        self.ports: list[IListeningPort] = []
+        self._listeners = listeners
+        self._insecure = insecure
+
+    def open(self, sessions: IProtocolFactory, log: ActionLog) -> None:
+        """Listen, before the reactor turns again; who cannot listen everywhere fails.
+
+        What is listened at is asked of the ports themselves: an endpoint may be a name, or a socket
+        that somebody else has opened. Nobody is accepted before this returns.
+
+        :raises StartError: if it cannot, or may not; some ports may be open then.
+        """
+        failures: list[Failure] = []
+        for listener in self._listeners:
+            listening = listener.endpoint.listen(listener.over(sessions))
+            listening.addCallbacks(self.ports.append, failures.append)
+        if failures:
+            why = failures[0]
+            raise StartError(f"cannot listen, {why.getErrorMessage()}") from why.value
+        where = [_host_and_port(port) for port in self.ports]
+        if self.admission.roster is None and not self._insecure:
+            for port, (host, number) in zip(self.ports, where, strict=True):
+                if is_beyond_host(port.getHost()):
+                    raise StartError(
+                        f"{host} port {number} is open to whoever reaches it, "
+                        "and without --roster that takes --insecure"
+                    )
+        for host, number in where:
+            log("accept_connections", "in_progress", ip=host, port=number)
+
+    def close(self) -> Deferred[None]:
+        """Listen no more; fires when all ports are closed."""
+        closing = gatherResults([_stop_listening(port) for port in self.ports])
+        return closing.addCallback(lambda _: None)
+
+
+def is_beyond_host(address: IAddress) -> bool:
+    """Whether somebody on another host may reach an address that is listened at."""
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return False
+    found = ip_address(address.host.partition("%")[0])
+    return not (getattr(found, "ipv4_mapped", None) or found).is_loopback
+
+
+def _host_and_port(port: IListeningPort) -> tuple[object, int]:
+    """Where something listens, for people; a UNIX socket has no port: 0."""
+    address = port.getHost()
+    return getattr(address, "host", address), getattr(address, "port", 0)
+
+
+def _stop_listening(port: IListeningPort) -> Deferred[None]:
+    stopped: Deferred[None] = Deferred()
+    ending = port.stopListening()
+    if ending is None:
+        stopped.callback(None)
+    else:
+        ending.addBoth(lambda _: stopped.callback(None))
+    return stopped

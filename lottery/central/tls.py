@@ -1,0 +1,144 @@
+"""TLS at the central: whom it lets shake hands, and how a certificate is known.
+
+Imported only where TLS is spoken: it needs packages that are an extra.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from OpenSSL import SSL
+from OpenSSL.crypto import X509
+from twisted.internet.interfaces import (
+    IAddress,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol
+from twisted.internet.ssl import Certificate as TrustedCertificate
+from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lottery.errors import SettingsError
+from lottery.tls import Credentials
+
+#: OpenSSL's numbers of what may be wrong with a certificate (openssl-verify, X509_V_ERR_*).
+_WRONG = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is signed by itself",
+    19: "is signed by an authority that is not known",
+    20: "is signed by an authority that is not known",
+    21: "is signed by an authority that is not known",
+    23: "is revoked",
+    24: "is signed by what is no authority",
+    25: "is signed by an authority that may not sign it",
+    26: "is not made for an agency",
+    66: "has a key that is too weak",
+    67: "is signed by an authority whose key is too weak",
+    68: "is signed with a digest that is too weak",
+}
+
+
+def context_of(credentials: Credentials) -> SSL.Context:
+    """Make what handshakes need of credentials.
+
+    Who has no certificate of the authority gets no further. Sessions are never resumed, so every
+    connection shows its certificate: there are neither tickets nor a cache.
+
+    :raises SettingsError: if OpenSSL does not take them.
+    """
+    authorities = [TrustedCertificate(each) for each in credentials.authorities]
+    options = CertificateOptions(
+        privateKey=credentials.key,
+        certificate=credentials.certificate,
+        extraCertChain=list(credentials.chain),
+        trustRoot=trustRootFromCertificates(authorities),
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+    )
+    try:
+        context = options.getContext()
+    except SSL.Error as error:
+        raise SettingsError(f"TLS cannot use the certificate or key, {_words(error)}") from None
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verified)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    return context
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class Handshakes:
+    """Begins each handshake with the credentials in force.
+
+    :ivar context: has them; another one may take its place at any time.
+    """
+
+    def __init__(self, context: SSL.Context) -> None:
+        """:param context: of :func:`context_of`."""
+        self.context = context
+
+    def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Make what shakes hands with one peer."""
+        connection = SSL.Connection(self.context, None)
+        connection.set_app_data(protocol)
+        return connection
+
+
+class TlsFactory(TLSMemoryBIOFactory):
+    """Puts TLS under the connections of another factory, if that wants any."""
+
+    noisy = False
+
+    def __init__(
+        self, handshakes: Handshakes, sessions: IProtocolFactory, clock: IReactorTime
+    ) -> None:
+        super().__init__(handshakes, False, sessions, clock)
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:  # type: ignore[override]
+        """Give a connection its session over TLS; None, which closes it, as ``sessions`` does."""
+        session = self.wrappedFactory.buildProtocol(addr)
+        # Twisted's own wraps None as if it were a protocol.
+        return None if session is None else self.protocol(self, session)
+
+
+def _verified(
+    connection: SSL.Connection, _certificate: X509, number: int, depth: int, good: int
+) -> bool:
+    """Note what is wrong with a certificate: OpenSSL's own error says only that something is."""
+    if not good:
+        wrong = _WRONG.get(number, f"does not check out, error {number} of OpenSSL")
+        whose = "its certificate" if depth == 0 else "the authority of its certificate"
+        connection.get_app_data().wrappedProtocol.certificate_refused(f"{whose} {wrong}")
+    return bool(good)
+
+
+def sentence_of(reason: Failure) -> str:
+    """Say why a handshake has failed."""
+    return f"no TLS, {_words(reason.value) or 'the handshake failed'}"
+
+
+def _words(error: object) -> str:
+    """The words of OpenSSL, without the numbers and names of its functions."""
+    args = getattr(error, "args", ())
+    reasons = args[0] if args and isinstance(args[0], list) else []
+    return ", ".join(sorted({str(each[2]) for each in reasons if len(each) > 2 and each[2]}))
+
+
+def marks_of(certificate: X509) -> frozenset[str]:
+    """Give the marks by which a roster may know a certificate; see :mod:`lottery.central.roster`.
+
+    A name that cannot be read is no mark; the SHA-256 is there in any case.
+    """
+    read = certificate.to_cryptography()
+    marks = {f"sha256:{read.fingerprint(SHA256()).hex()}"}
+    try:
+        extension = read.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return frozenset(marks)
+    names = extension.value
+    marks |= {f"dns:{name.lower()}" for name in names.get_values_for_type(x509.DNSName)}
+    marks |= {f"uri:{name}" for name in names.get_values_for_type(x509.UniformResourceIdentifier)}
+    return frozenset(marks)
