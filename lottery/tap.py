@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.threads import deferToThreadPool
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python import usage
 
 import lottery
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 #: How long the data directory may be somebody else's when the central starts.
 LOCK_SECONDS = 3.0
 LOCK_TRY_SECONDS = 0.05
+#: A certificate that does not last longer is told of with a warning.
+EXPIRES_SOON_DAYS = 30
 
 T = TypeVar("T")
 
@@ -118,12 +120,13 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
             raise SettingsError(f"option {option} is {text!r}, which is no endpoint") from error
         return made
 
+    log = ActionLog(settings.log_level, Logger("lottery"))
     listeners = [Listener(endpoint("--listen", text)) for text in settings.listen]
     admission = Admission()
     read_again: ReadAgain | None = None
     if settings.tls is not None and settings.roster is not None:
         over_tls, admission, read_again = _identified(
-            settings.tls, settings.roster, settings.allow_classic, reactor
+            settings.tls, settings.roster, settings.allow_classic, reactor, log
         )
         listeners += [
             Listener(endpoint("--tls-listen", text), over_tls) for text in settings.tls_listen
@@ -132,14 +135,13 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
             raise SettingsError(
                 f"--allow-classic needs --agencies above the {admission.places(0)} of the roster"
             )
-    log = ActionLog(settings.log_level, Logger("lottery"))
     limit = connections_limit(settings.writers)
     door = Door(listeners, admission, read_again, insecure=settings.insecure)
     return Central(settings, reactor, door, off_thread, _patience(), log, limit)
 
 
 def _identified(
-    files: TlsFiles, roster_file: Path, allow_classic: bool, clock: IReactorTime
+    files: TlsFiles, roster_file: Path, allow_classic: bool, clock: IReactorTime, log: ActionLog
 ) -> tuple[Over, Admission, ReadAgain]:
     """What it takes to know agencies by their certificates.
 
@@ -153,19 +155,30 @@ def _identified(
     except ImportError:
         raise SettingsError("TLS needs more packages: pip install 'lottery-central[tls]'") from None
 
-    def read() -> tuple[Roster, SSL.Context]:
+    def read() -> tuple[Roster, SSL.Context, Callable[[], None]]:
         roster = read_roster(roster_file)
-        return roster, context_of(read_credentials(files, datetime.now(UTC)))
+        credentials = read_credentials(files, datetime.now(UTC))
+
+        def tell() -> None:
+            until = credentials.valid_until
+            soon = until - datetime.now(UTC) < timedelta(days=EXPIRES_SOON_DAYS)
+            level = LogLevel.warn if soon else LogLevel.info
+            valid_until = f"{until:%Y-%m-%d}"
+            log("certificate", "success", level, subject=credentials.subject, until=valid_until)
+
+        return roster, context_of(credentials), tell
 
     def read_again() -> Callable[[], None]:
-        roster, context = read()
+        roster, context, tell = read()
 
         def put_in_force() -> None:
             admission.roster, handshakes.context = roster, context
+            tell()
 
         return put_in_force
 
-    roster, context = read()
+    roster, context, tell = read()
+    tell()
     admission, handshakes = Admission(roster, allow_classic=allow_classic), Handshakes(context)
     return lambda sessions: TlsFactory(handshakes, sessions, clock), admission, read_again
 

@@ -38,21 +38,20 @@ LEAST_EC_BITS = 256
 
 #: OpenSSL's numbers of what may be wrong with a certificate (openssl-verify, X509_V_ERR_*).
 _FLAWS: Mapping[int, str] = {
+    7: "bears a signature that is not of its authority",
     9: "is not valid yet",
     10: "has expired",
     18: "is signed by itself",
-    19: "is signed by an authority that is not known",
-    20: "is signed by an authority that is not known",
-    21: "is signed by an authority that is not known",
     23: "is revoked",
-    24: "is signed by what is no authority",
     25: "is signed by an authority that may not sign it",
     26: "is not made for this end of a connection",
     66: "has a key that is too weak",
-    67: "is signed by an authority whose key is too weak",
+    67: "has a key that is too weak",
     68: "is signed with a digest that is too weak",
-    79: "is signed by what is no authority",
+    79: "may not sign others",
 }
+#: Of these, the depth says only how far OpenSSL got.
+_UNKNOWN_AUTHORITY = frozenset({2, 19, 20, 21})
 
 
 @frozen
@@ -110,11 +109,12 @@ def flaw_of(number: int, depth: int, whose: str) -> str:
 
     :param number: OpenSSL's, of the error.
     :param depth: 0 for the certificate, more for those of its authorities.
-    :param whose: it is, as in "its".
+    :param whose: certificate it is: "its", "the central's".
     """
-    what = "certificate" if depth == 0 else "certificate's authority"
-    flaw = _FLAWS.get(number, f"does not check out, error {number} of OpenSSL")
-    return f"{whose} {what} {flaw}"
+    if number in _UNKNOWN_AUTHORITY:
+        return f"{whose} certificate is signed by an authority that is not known"
+    what = f"{whose} certificate" if depth == 0 else f"the authority of {whose} certificate"
+    return f"{what} {_FLAWS.get(number, f'does not check out, error {number} of OpenSSL')}"
 
 
 def words_of(error: BaseException | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,7 +56,7 @@ def test_agencies_and_their_marks(tmp_path: Path) -> None:
 
 
 def test_a_roster_is_a_value(tmp_path: Path) -> None:
-    """Nobody can change it, nor an agency of it; and it does not show every mark of its own."""
+    """Neither it nor an agency of it takes another value; and it does not show its marks."""
     found = read_roster(written(tmp_path, f"1,One,{SHA}\n"))
     with pytest.raises(FrozenInstanceError):
         found.agencies = {}  # type: ignore[misc]
@@ -91,7 +91,7 @@ def test_what_means_nothing(tmp_path: Path, text: str) -> None:
         ("SHA256:" + "0a" * 32, SHA),
         ("dns:A.Example", "dns:a.example"),
         ("DNS:x", "dns:x"),
-        ("dns:_srv.*-9", "dns:_srv.*-9"),
+        ("dns:*.Srv_1-9", "dns:*.srv_1-9"),
         ("dns:" + "a" * 253, "dns:" + "a" * 253),
         ("uri:URN:Lottery", "uri:URN:Lottery"),
         ("Uri:a+b-c.1:!~", "uri:a+b-c.1:!~"),
@@ -100,9 +100,6 @@ def test_what_means_nothing(tmp_path: Path, text: str) -> None:
 )
 def test_marks_have_one_form(tmp_path: Path, certificate: str, mark: str) -> None:
     """That of ``marks_of``: lower case but for URIs, no colons between the digits."""
-    if certificate == "dns:_srv.*-9":
-        assert ": the certificate" in refused(tmp_path, f"1,One,{certificate}\n")
-        certificate, mark = "dns:*.srv-9", "dns:*.srv-9"
     assert mark_of(tmp_path, certificate) == mark
 
 
@@ -136,7 +133,8 @@ def test_a_file_that_is_no_roster(tmp_path: Path, content: str | bytes, sentence
 
 
 @pytest.mark.parametrize(
-    "number", ["", "-1", "+1", "1.0", "0x1", "1_0", "٧", "²", "4294967296", "00000000001", "1 2"]
+    "number",
+    ["", "-1", "+1", "1.0", "0x1", "1_0", "\u0667", "\xb2", "4294967296", "0" * 10 + "1", "1 2"],
 )
 def test_a_number_that_is_none(tmp_path: Path, number: str) -> None:
     """What ``int`` would take is not enough."""
@@ -144,7 +142,9 @@ def test_a_number_that_is_none(tmp_path: Path, number: str) -> None:
     assert refused(tmp_path, f"\n{number},One,{SHA}\n") == sentence
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 65, "a\tb", "a\x1bb", "a\x00b", "a\u202eb", "a\x85b"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "x" * 65, "a\tb", "a\x1bb", "a\x00b", "a\u202eb", "a\x85b"]
+)
 def test_a_name_that_is_none(tmp_path: Path, name: str) -> None:
     """It will stand in the log and on terminals."""
     sentence = ", line 1: the name must be 1 to 64 printable characters"
@@ -164,6 +164,7 @@ def test_a_name_that_is_none(tmp_path: Path, name: str) -> None:
         "dns:",
         "dns:-a",
         "dns:a.",
+        "dns:a.*",
         "dns:a b",
         "dns:ñ",
         "dns:" + "a" * 254,
@@ -222,7 +223,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, place: str, cause: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("a\x00b", "'{}/a\\x00b'"), ("a\nb", "'{}/a\\nb'"), ("a\x1bb", "'{}/a\\x1bb'")]
+    ("name", "shown"),
+    [("a\x00b", "'{}/a\\x00b'"), ("a\nb", "'{}/a\\nb'"), ("a\x1bb", "'{}/a\\x1bb'")],
 )
 def test_a_path_that_is_not_fit_for_a_sentence(tmp_path: Path, name: str, shown: str) -> None:
     """It is shown in a form that is."""
@@ -243,14 +245,16 @@ def test_a_file_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """Nobody writes to it, so whoever reads it would wait for ever."""
+    """Nobody writes to it: whoever waits for that is never done, and a central never stops."""
     path = tmp_path / "roster.csv"
     os.mkfifo(path)
-    assert stat.S_ISFIFO(path.stat().st_mode)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    writer = os.open(path, os.O_WRONLY)
-    os.close(writer)
-    os.close(reader)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_roster, path)
+        try:
+            with pytest.raises(SettingsError, match=r"roster\.csv: "):
+                reading.result(timeout=2)
+        finally:
+            os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # ends the wait of who waits
 
 
 # Whose a certificate is.

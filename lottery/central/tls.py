@@ -23,24 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lottery.errors import SettingsError
-from lottery.tls import Credentials
-
-#: OpenSSL's numbers of what may be wrong with a certificate (openssl-verify, X509_V_ERR_*).
-_WRONG = {
-    9: "is not valid yet",
-    10: "has expired",
-    18: "is signed by itself",
-    19: "is signed by an authority that is not known",
-    20: "is signed by an authority that is not known",
-    21: "is signed by an authority that is not known",
-    23: "is revoked",
-    24: "is signed by what is no authority",
-    25: "is signed by an authority that may not sign it",
-    26: "is not made for an agency",
-    66: "has a key that is too weak",
-    67: "is signed by an authority whose key is too weak",
-    68: "is signed with a digest that is too weak",
-}
+from lottery.tls import Credentials, flaw_of, words_of
 
 
 def context_of(credentials: Credentials) -> SSL.Context:
@@ -62,7 +45,7 @@ def context_of(credentials: Credentials) -> SSL.Context:
     try:
         context = options.getContext()
     except SSL.Error as error:
-        raise SettingsError(f"TLS cannot use the certificate or key, {_words(error)}") from None
+        raise SettingsError(f"TLS cannot use the certificate or key, {words_of(error)}") from None
     context.set_options(SSL.OP_NO_RENEGOTIATION)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verified)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
@@ -109,22 +92,14 @@ def _verified(
 ) -> bool:
     """Note what is wrong with a certificate: OpenSSL's own error says only that something is."""
     if not good:
-        wrong = _WRONG.get(number, f"does not check out, error {number} of OpenSSL")
-        whose = "its certificate" if depth == 0 else "the authority of its certificate"
-        connection.get_app_data().wrappedProtocol.certificate_refused(f"{whose} {wrong}")
+        refused = connection.get_app_data().wrappedProtocol.certificate_refused
+        refused(flaw_of(number, depth, "its"))
     return bool(good)
 
 
 def sentence_of(reason: Failure) -> str:
     """Say why a handshake has failed."""
-    return f"no TLS, {_words(reason.value) or 'the handshake failed'}"
-
-
-def _words(error: object) -> str:
-    """The words of OpenSSL, without the numbers and names of its functions."""
-    args = getattr(error, "args", ())
-    reasons = args[0] if args and isinstance(args[0], list) else []
-    return ", ".join(sorted({str(each[2]) for each in reasons if len(each) > 2 and each[2]}))
+    return f"no TLS, {words_of(reason.value) or 'the handshake failed'}"
 
 
 def marks_of(certificate: X509) -> frozenset[str]:

@@ -120,7 +120,7 @@ REFUSED: Final = {
         lambda authority, _: authority.agency(
             1, name="server", usage=ExtendedKeyUsageOID.SERVER_AUTH
         ),
-        "not made for an agency",
+        "not made for this end",
     ),
 }
 
