@@ -7,6 +7,7 @@ INTERPRETER := $(VERSION:%=python)$(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?=
+SECONDS ?= 300
 
 # compose/compose.sh takes these from the environment.
 export COMPOSE_FILE ?= docker-compose-dev.yaml
@@ -15,7 +16,7 @@ export INPUT_DIR := $(or $(GIVEN),data)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test test-slow test-faults soak mutants demo bench bench-full lint types coverage package clean
+.PHONY: help test test-slow test-faults soak mutants fuzz demo bench bench-full lint types coverage package clean
 .PHONY: docker-image docker-compose-up docker-compose-down docker-compose-logs test-compose
 
 help: ## show this list
@@ -45,6 +46,12 @@ $(VENV)/dev.stamp: $(VENV)/python.stamp setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
 
+$(VENV)/fuzz.stamp: $(VENV)/python.stamp setup.py pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]' || { \
+		echo 'atheris cannot be installed here: it needs a Python that it has a wheel for, such as 3.11.'; \
+		exit 1; }
+	touch $@
+
 test: $(VENV)/test.stamp ## run the fast suite
 	CI=true $(BIN)/python -m pytest tests -m 'not slow' -n 2 --dist loadfile
 	CI=true $(BIN)/python -m twisted.trial tests.trial
@@ -61,6 +68,11 @@ soak: $(VENV)/test.stamp ## all faults there are, for hours, and then the mutant
 
 mutants: $(VENV)/test.stamp ## plant bugs in a copy, one at a time: the suite has to find each
 	$(BIN)/python tests/mutants/mutants.py
+
+fuzz: $(VENV)/fuzz.stamp ## throw bytes at whatever reads them, five minutes each (SECONDS=N for longer)
+	@for target in decoder batch salvage settings roster; do \
+		$(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS) || exit 1; \
+	done
 
 bench: $(VENV)/demo.stamp ## measure what a change may spoil unseen, within minutes
 	$(BIN)/python benchmarks/micro.py

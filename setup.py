@@ -15,7 +15,15 @@ version = re.search(
 assert version is not None
 readme = here / "README.md"
 
-TEST = ["pytest>=8", "pytest-twisted>=1.14", "pytest-xdist>=3.5", "hypothesis>=6.100"]
+TLS = ["Twisted[tls]>=24.7"]
+TEST = [
+    *TLS,
+    "pytest>=8",
+    "pytest-twisted>=1.14",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "trustme>=1.1",
+]
 
 setup(
     name="lottery-central",
@@ -43,10 +51,11 @@ setup(
     package_data={"lottery": ["py.typed"]},
     install_requires=["Twisted>=24.7", "attrs>=22.2", "PyYAML>=6"],
     extras_require={
-        "tls": ["Twisted[tls]>=24.7"],
+        "tls": TLS,
         "postgres": ["psycopg[binary]>=3.1"],
         "metrics": ["prometheus-client>=0.20"],
         "test": TEST,
+        "fuzz": ["atheris>=2.3"],
         "dev": [
             *TEST,
             "build",

@@ -64,6 +64,7 @@ class CentralSettings:
     :ivar close_grace: seconds that a peer has to close behind our last words.
     :ivar strangers: connections at most that have not said who they are; and of one address.
     :ivar reconnects: how often one agency may come in a minute, 0 for no limit.
+    :ivar most_bets: of one agency in one draw, 0 for no limit.
     :ivar ignored: keys of the file that are accepted without a meaning.
     """
 
@@ -88,6 +89,7 @@ class CentralSettings:
     strangers: int
     strangers_per_address: int
     reconnects: int
+    most_bets: int
     insecure: bool
     allow_classic: bool
     tls_listen: tuple[str, ...] = ()
@@ -204,6 +206,8 @@ CENTRAL: tuple[Setting, ...] = (
             "256", "per-address", ("LOTTERY_PER_ADDRESS",)),
     Setting("reconnects", whole(0, 10**6), "comings of an agency, 0 any",
             "a minute", "60", "reconnects", ("LOTTERY_RECONNECTS",)),
+    Setting("most_bets", whole(0, 2**63), "bets of an agency, 0 any", "bets", "10000000",
+            "most-bets", ("LOTTERY_MOST_BETS",)),
     _log_level(),
     Setting("config", str, _config_help, "INI file", option="config",
             environment=("LOTTERY_CONFIG",)),

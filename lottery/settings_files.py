@@ -8,8 +8,11 @@ environment or from an option.
 from __future__ import annotations
 
 import configparser
+import os
 import re
+import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import yaml
 from attrs import frozen
@@ -33,7 +36,7 @@ def read_ini(path: str) -> dict[str, Entry]:
     :raises SettingsError: naming file, line where known, and cause.
     """
     text = _read(path)
-    path = _shown(path)
+    path = shown(path)
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(text, source=path)
@@ -47,18 +50,18 @@ def read_ini(path: str) -> dict[str, Entry]:
         ) from None
     except configparser.DuplicateSectionError as error:
         raise SettingsError(
-            f"{path}, line {error.lineno}: section [{_shown(error.section)}] stands there again"
+            f"{path}, line {error.lineno}: section [{shown(error.section)}] stands there again"
         ) from None
     except configparser.ParsingError as error:
         line = error.errors[0][0] if error.errors else "unknown"
         raise SettingsError(f"{path}, line {line}: not of the form KEY = VALUE") from None
     for section in parser.sections():
         raise SettingsError(
-            f"{path}: section [{_shown(section)}] is unknown, all keys stand in [DEFAULT]"
+            f"{path}: section [{shown(section)}] is unknown, all keys stand in [DEFAULT]"
         )
     lines = _lines_of_keys(text)
     return {
-        key: Entry(value, f"{path}{lines.get(key, '')}, key {_shown(key.upper())}")
+        key: Entry(value, f"{path}{lines.get(key, '')}, key {shown(key.upper())}")
         for key, value in parser.defaults().items()
     }
 
@@ -80,7 +83,7 @@ def read_yaml(path: str) -> dict[str, Entry]:
     :raises SettingsError: naming file, line where known, and cause.
     """
     text = _read(path)
-    path = _shown(path)
+    path = shown(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -116,7 +119,7 @@ def _scalars(
         if not isinstance(key_node, yaml.ScalarNode):
             raise SettingsError(f"{where}: a key must be a plain word")
         name = prefix + key_node.value
-        where += f", key {_shown(name)}"
+        where += f", key {shown(name)}"
         if id(node) in seen:
             raise SettingsError(f"{where}: anchors and aliases are not allowed")
         seen.add(id(node))
@@ -128,9 +131,39 @@ def _scalars(
             raise SettingsError(f"{where}: a list is not allowed, one value is")
 
 
+def read_regular(path: Path, largest_bytes: int, other: str, *, secret: bool = False) -> bytes:
+    """Read the whole of a regular file.
+
+    :param other: what a longer file is, to end a sentence.
+    :param secret: others may not be able to read it. It is the open file that is asked, not the
+        path, which may be another file's at the next moment.
+    :raises SettingsError: naming file and cause.
+    """
+    name = shown(str(path))
+    try:
+        # Without O_NONBLOCK a named pipe would be waited for.
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(file, "rb") as opened:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                raise SettingsError(f"{name}: is no regular file")
+            if secret and status.st_mode & 0o077:
+                raise SettingsError(
+                    f"{name}: others can read the key, chmod 600 keeps them from it"
+                )
+            # Whoever asks for more bytes than there are gets a buffer for all that was asked for.
+            data = opened.read(min(status.st_size, largest_bytes) + 1)
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{name}: can not be read, {cause}") from None
+    if len(data) > largest_bytes:
+        raise SettingsError(f"{name}: longer than {largest_bytes} bytes, {other}")
+    return data
+
+
 def _read(path: str) -> str:
     """The text of a small UTF-8 file, without a byte-order mark."""
-    name = _shown(path)
+    name = shown(path)
     try:
         with open(path, "rb") as file:
             data = file.read(LARGEST_FILE + 1)
@@ -150,6 +183,6 @@ def _read(path: str) -> str:
     return text
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """``text`` fit for a sentence: nothing in it moves the cursor of a terminal."""
     return text if text and text.isprintable() else ascii(text)

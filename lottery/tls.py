@@ -6,9 +6,7 @@ and nobody is ever asked for a password.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +29,10 @@ from OpenSSL.crypto import X509, PKey
 
 from lottery.errors import SettingsError
 from lottery.settings import TlsFiles
+from lottery.settings_files import read_regular, shown
 
 LARGEST_FILE_BYTES = 1 << 20
+_OTHER = "not certificates or a key"
 LEAST_RSA_BITS = 2048
 LEAST_EC_BITS = 256
 
@@ -90,7 +90,7 @@ def read_credentials(files: TlsFiles, now: datetime) -> Credentials:
     own = _certificates(files.cert)
     key = _private_key(files.key)
     if _spki(own[0].public_key()) != _spki(key.public_key()):
-        raise _refused(files.key, f"is not the key of the certificate in {_shown(files.cert)}")
+        raise _refused(files.key, f"is not the key of the certificate in {shown(str(files.cert))}")
     _check_time(files.cert, own[0], now)
     authorities = _certificates(files.ca)
     for place, each in enumerate(authorities, 1):
@@ -130,7 +130,7 @@ def words_of(error: BaseException | None) -> str:
 
 def _certificates(path: Path) -> list[x509.Certificate]:
     """Read the certificates of a file, at least one; their keys are strong enough."""
-    data = _read(path, secret=False)
+    data = read_regular(path, LARGEST_FILE_BYTES, _OTHER)
     if b"-----BEGIN CERTIFICATE-----" not in data:
         raise _refused(path, "no certificate stands there in PEM")
     try:
@@ -147,7 +147,7 @@ def _certificates(path: Path) -> list[x509.Certificate]:
 
 def _private_key(path: Path) -> RsaKey | EcKey | Ed25519Key:
     """Read the private key of a file that nobody else can read."""
-    data = _read(path, secret=True)
+    data = read_regular(path, LARGEST_FILE_BYTES, _OTHER, secret=True)
     if b"PRIVATE KEY-----" not in data:
         raise _refused(path, "no private key stands there in PEM")
     try:
@@ -203,39 +203,9 @@ def _spki(public_key: object) -> bytes:
     return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _read(path: Path, *, secret: bool) -> bytes:
-    """Read a small file.
-
-    :param secret: others may not be able to; it is the open file that is asked, not the path, which
-        may be another file's at the next moment.
-    """
-    try:
-        # Without O_NONBLOCK a named pipe would be waited for.
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        with open(file, "rb") as opened:
-            status = os.fstat(file)
-            if not stat.S_ISREG(status.st_mode):
-                raise _refused(path, "is no regular file")
-            if secret and status.st_mode & 0o077:
-                raise _refused(path, "others can read the key, chmod 600 keeps them from it")
-            data = opened.read(LARGEST_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or error
-        raise _refused(path, f"can not be read, {cause}") from None
-    if len(data) > LARGEST_FILE_BYTES:
-        raise _refused(path, f"longer than {LARGEST_FILE_BYTES} bytes, not certificates or a key")
-    return data
-
-
 def _refused(path: Path, cause: str) -> SettingsError:
-    return SettingsError(f"{_shown(path)}: {cause}")
+    return SettingsError(f"{shown(str(path))}: {cause}")
 
 
 def _which(place: int, certificates: list[x509.Certificate]) -> str:
     return "the certificate" if len(certificates) == 1 else f"certificate {place}"
-
-
-def _shown(path: Path) -> str:
-    """The path fit for a sentence."""
-    text = str(path)
-    return text if text.isprintable() else ascii(text)

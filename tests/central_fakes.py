@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +20,12 @@ from typing import Any, Self, TypeVar
 from unittest.mock import patch
 from zlib import crc32
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from fakes import FakeChild, FakeDisk, FakeWriterReactor, MemoryLog, WorkingChild
+from OpenSSL.crypto import X509
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -26,6 +33,7 @@ from twisted.internet.interfaces import (
     IAddress,
     IConsumer,
     IHalfCloseableProtocol,
+    IHandshakeListener,
     IListeningPort,
     IProtocol,
     IProtocolFactory,
@@ -42,6 +50,8 @@ from lottery.central.admission import Admission
 from lottery.central.door import Door, Listener, ReadAgain
 from lottery.central.draw import Draw
 from lottery.central.place import LeftOut, Place
+from lottery.central.roster import Agency as ListedAgency
+from lottery.central.roster import Roster
 from lottery.central.service import Central
 from lottery.errors import Code
 from lottery.settings import CentralSettings
@@ -154,7 +164,10 @@ class FakeTransport:
         if self._end_of_peer is None:
             return False
         self.reading = False
-        IHalfCloseableProtocol(self._protocol).readConnectionLost()
+        if IHalfCloseableProtocol.providedBy(self._protocol):
+            IHalfCloseableProtocol(self._protocol).readConnectionLost()
+        else:
+            self._lose(self._end_of_peer)
         return True
 
     def _write(self) -> None:
@@ -168,10 +181,14 @@ class FakeTransport:
             self._producer_paused = False
             self.producer.resumeProducing()
         elif self.disconnecting:
-            self._lose(ConnectionDone())
+            self._closed()
         elif self._shutting:
             self.shut = True
             IHalfCloseableProtocol(self._protocol).writeConnectionLost()
+
+    def _closed(self) -> None:
+        """All is written, and we have closed."""
+        self._lose(ConnectionDone())
 
     def vanish(self) -> None:
         """The process is gone, and what was unsent with it; the protocol hears nothing of that."""
@@ -279,6 +296,71 @@ class FakeTransport:
         return False
 
 
+class FakeTlsTransport(FakeTransport):
+    """The central's end of a connection over TLS, as it is to a protocol.
+
+    Nothing is read or written before the handshake. Then no half of it can be shut: who closes says
+    so, and waits until the peer does, too.
+    """
+
+    loseWriteConnection = None  # type: ignore[assignment]
+
+    def __init__(self, clock: IReactorTime, protocol: IProtocol, peer: IAddress) -> None:
+        super().__init__(clock, protocol, peer)
+        self._certificate: object = None
+
+    def peer_shakes_hands(self, certificate: object) -> None:
+        """The peer has shown a certificate that OpenSSL takes."""
+        assert self.connected
+        assert self._certificate is None
+        self._certificate = certificate
+        IHandshakeListener(self._protocol).handshakeCompleted()
+
+    def peer_breaks_off(self, why: Exception) -> None:
+        """The handshake fails."""
+        self._lose(why)
+
+    def getPeerCertificate(self) -> object:
+        """What the peer has shown."""
+        return self._certificate
+
+    def turn(self) -> bool:
+        """Read or write, if there is anything; gives whether there was."""
+        if not self.connected or self.aborted:
+            return False
+        if self._certificate is None:
+            if self._end_of_peer is not None:
+                self._lose(self._end_of_peer)
+                return True
+            return False
+        may_write = self._writing and not self.stuck
+        if self._end_of_peer is not None and self.reading and not self.arriving and not may_write:
+            self._lose(self._end_of_peer)
+            return True
+        return super().turn()
+
+    def _closed(self) -> None:
+        self.shut = True
+
+    def write(self, data: bytes) -> None:
+        """Take bytes for the peer; behind the end they are dropped."""
+        if not self.disconnecting or self.producer is not None:
+            super().write(data)
+
+    def loseConnection(self) -> None:
+        """Say that we close, once all is written; in a handshake that cannot be said."""
+        if not self.connected or self.disconnecting:
+            return
+        if self._certificate is None and not self._unsent:
+            self.abortConnection()
+        self._writing = self.disconnecting = True
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        if self.connected:
+            self.reading = True
+
+
 @implementer(IListeningPort)
 class MemoryPort:
     """A port that nobody can connect to but by ``House.arrive``."""
@@ -381,10 +463,37 @@ def settings_in(directory: Path, **others: Any) -> CentralSettings:
         "strangers": 512,
         "strangers_per_address": 256,
         "reconnects": 0,
+        "most_bets": 0,
         "insecure": False,
         "allow_classic": False,
     }
     return CentralSettings(**(values | others))
+
+
+def roster_of(*agencies: int) -> Roster:
+    """A roster of these, each known by the name in its :func:`certificate_of`."""
+    found = {number: ListedAgency(number, f"Agency {number}") for number in agencies}
+    return Roster(found, {f"uri:{_name_of(number)}": found[number] for number in agencies})
+
+
+@cache
+def certificate_of(agency: int) -> X509:
+    """A certificate that is made out for an agency, as OpenSSL hands it over."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"agency {agency}")])
+    uri = x509.UniformResourceIdentifier(_name_of(agency))
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([uri]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return X509.from_cryptography(made)
+
+
+def _name_of(agency: int) -> str:
+    return f"urn:lottery:agency:{agency}"
 
 
 class FakeSession:
@@ -495,9 +604,13 @@ class House:
         connections: int = 1000,
         admission: Admission | None = None,
         read_again: ReadAgain | None = None,
+        over: Callable[[IProtocolFactory, IReactorTime], IProtocolFactory] | None = None,
         **settings: Any,
     ) -> None:
-        """:param real: whether the writers do their work by themselves."""
+        """:param real: whether the writers do their work by themselves.
+
+        :param over: what goes between connections and sessions, as true TLS does.
+        """
         self.settings = settings_in(directory, **settings)
         self.reactor = FakeWriterReactor(real=real)
         self.log = MemoryLog(self.settings.log_level)
@@ -507,10 +620,13 @@ class House:
         self.crashed = False
         self._ports = count(50001)
         self._patches = ExitStack()
+        listener = Listener(self.endpoint)
+        if over is not None:
+            listener = Listener(self.endpoint, lambda sessions: over(sessions, self.reactor))
         self.central = Central(
             self.settings,
             self.reactor,
-            Door([Listener(self.endpoint)], admission or Admission(), read_again),
+            Door([listener], admission or Admission(), read_again),
             self.off_thread,
             lambda: False,
             self.log,
@@ -545,17 +661,38 @@ class House:
 
     # What happens.
 
-    def arrive(self, dialect: str = lottery1.DIALECT, peer: IAddress | None = None) -> Agency:
+    def arrive(
+        self,
+        dialect: str = lottery1.DIALECT,
+        peer: IAddress | None = None,
+        kind: type[FakeTransport] = FakeTransport,
+    ) -> Agency:
         """Let somebody connect."""
         assert self.endpoint.factory is not None
         assert self.endpoint.port.listening, "nobody listens"
         peer = peer or IPv4Address("TCP", "127.0.0.1", next(self._ports))
         protocol = self.endpoint.factory.buildProtocol(peer)
         assert protocol is not None
-        transport = FakeTransport(self.reactor, protocol, peer)
+        transport = kind(self.reactor, protocol, peer)
         protocol.makeConnection(transport)
         agency = Agency(self, transport, dialect)
         self.agencies.append(agency)
+        return agency
+
+    def half_arrived(self, peer: IAddress | None = None) -> Agency:
+        """Let somebody connect who begins a handshake and does not end it."""
+        return self.arrive(peer=peer, kind=FakeTlsTransport)
+
+    def arrived_as(
+        self, number: int, dialect: str = lottery1.DIALECT, early: bytes = b""
+    ) -> Agency:
+        """Let somebody connect who has an agency's certificate.
+
+        :param early: what it sends right behind its handshake.
+        """
+        agency = self.arrive(dialect, kind=FakeTlsTransport)
+        agency.transport.arriving += early
+        agency.shake_hands(number)
         return agency
 
     def greeted(self, number: int) -> Agency:
@@ -564,8 +701,9 @@ class House:
         return agency
 
     def welcomed(self, number: int, draw: int = 0, acknowledged: int = 0) -> tuple[Agency, Welcome]:
-        """The same; gives also what it was told."""
-        agency = self.arrive()
+        """The same; gives also what it was told. With a roster it has its certificate."""
+        known = self.central._door.admission.roster is not None
+        agency = self.arrived_as(number) if known else self.arrive()
         agency.say(Hello(number, draw, acknowledged))
         (welcome,) = agency.heard()
         assert isinstance(welcome, Welcome), welcome
@@ -677,6 +815,18 @@ class Agency:
         self._sent = 0
 
     # What it does.
+
+    def shake_hands(self, number: int) -> None:
+        """End a handshake, with the certificate of an agency."""
+        assert isinstance(self.transport, FakeTlsTransport)
+        self.transport.peer_shakes_hands(certificate_of(number))
+        self._house.settle()
+
+    def break_off(self, why: Exception) -> None:
+        """End a handshake before it is complete."""
+        assert isinstance(self.transport, FakeTlsTransport)
+        self.transport.peer_breaks_off(why)
+        self._house.settle()
 
     def say(self, *words: Message | bytes) -> None:
         """Send messages, or any bytes, in one piece."""

@@ -9,6 +9,7 @@
 ``told``      the winning rows it tells, which are not taken on trust
 ``results``   the file of winning rows, published whole or not at all
 ``attempts``  from nothing to a WELCOME, and the delays before the next attempt
+``tls``       how both ends make sure of each other, if TLS is wanted
 ``sessions``  one session after the other until the winners are there
 ``run``       the whole errand: the file, the sessions, the exit status
 ``failures``  how an errand fails, and what another session may mend

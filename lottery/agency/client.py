@@ -19,7 +19,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.agency.failures import ComeBack, ConnectionCut, Refusal, SendAgain, sentence_of
+from lottery.agency.failures import ComeBack, Refusal, SendAgain, lost_by
 from lottery.agency.told import ToldWinners
 from lottery.agency.upload import Upload
 from lottery.errors import Code, LotteryError, RemoteProtocolError
@@ -164,8 +164,8 @@ class AgencyClient(Protocol):
 
         :raises SendAgain: if the central wants something again; the conversation goes on.
         :raises LotteryError: what ended the conversation before that: :class:`Refusal`,
-            :class:`ComeBack`, :class:`ConnectionCut`, :class:`RemoteProtocolError`, or what
-            the taker of winning rows raised.
+            :class:`ComeBack`, :class:`ConnectionCut`, :class:`Distrust`,
+            :class:`RemoteProtocolError`, or what the taker of winning rows raised.
         :raises CancelledError: if the errand is given up.
         """
         if self._trouble is None and condition():
@@ -235,7 +235,7 @@ class AgencyClient(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Whoever waits, waits in vain."""
-        self._failure = self._failure or ConnectionCut(sentence_of(reason.value))
+        self._failure = self._failure or lost_by(reason.value)
         self._lost = True
         self._wake()
         if self._parting is not None:

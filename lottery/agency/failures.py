@@ -81,6 +81,13 @@ class Refusal(LotteryError):
         return self.sentence
 
 
+class Distrust(LotteryError):
+    """The central and we can not trust each other's certificate, or have no TLS in common.
+
+    Another attempt would end in the same way.
+    """
+
+
 class VoidDraw(LotteryError):
     """There are no winners, and there will be none."""
 
@@ -117,6 +124,11 @@ class ConnectionCut(Interruption):
 
 class ComeBack(Interruption):
     """The central cannot go on now, and asks to come again later."""
+
+
+def lost_by(error: BaseException | None) -> LotteryError:
+    """What a connection that is lost for this reason comes to."""
+    return error if isinstance(error, Distrust) else ConnectionCut(sentence_of(error))
 
 
 def sentence_of(error: BaseException | None) -> str:

@@ -16,7 +16,14 @@ from twisted.logger import LogLevel
 
 from lottery.agency.attempts import Attempts
 from lottery.agency.bets_file import BetsFile, unguarded
-from lottery.agency.failures import BadInput, BadOutput, BadRow, Interruption, Refusal
+from lottery.agency.failures import (
+    BadInput,
+    BadOutput,
+    BadRow,
+    Distrust,
+    Interruption,
+    Refusal,
+)
 from lottery.agency.reader import BatchReader
 from lottery.agency.results import ResultsFile
 from lottery.agency.sessions import Sessions
@@ -81,6 +88,7 @@ class AgencyRun:
             client_id=settings.agency,
             server_host=settings.host,
             server_port=settings.port,
+            tls=settings.tls is not None,
             file=settings.input,
             output=settings.output,
             batch_size=settings.batch_size,
@@ -111,7 +119,7 @@ class AgencyRun:
             case BadOutput(path=path):
                 action, reason = "write_output", error.reason
                 details |= {"file": path}
-            case Interruption():
+            case Interruption() | Distrust():
                 action, reason = "connect", str(error)
                 details |= {"server_host": settings.host, "server_port": settings.port}
             case Refusal(line=line, field=field):

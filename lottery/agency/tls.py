@@ -8,12 +8,11 @@ are an extra.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
-from service_identity import VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -71,68 +70,18 @@ _FAULTS: Mapping[str, str] = {
 }
 
 
-@implementer(IStreamClientEndpoint)
-class TlsEndpoint:
-    """The way to a central that speaks TLS.
+@implementer(IOpenSSLClientConnectionCreator)
+class Handshakes:
+    """Begins each handshake; within it, the central's certificate is looked at.
 
-    A connection that is lost before it could be trusted is lost for the reason of a
-    :class:`~lottery.agency.failures.Distrust`.
-
-    :param endpoint: the same way, without TLS.
     :param credentials: who we are, and whose certificates are good.
     :param host: for which the central's certificate has to be made: a name, or an IP address.
-    :param clock: for what is written a moment later.
     :raises SettingsError: if OpenSSL does not take the credentials, or no certificate could be
         made for the host.
     """
 
-    def __init__(
-        self,
-        endpoint: IStreamClientEndpoint,
-        credentials: Credentials,
-        host: str,
-        clock: IReactorTime,
-    ) -> None:
-        self._endpoint = endpoint
-        self._handshakes = _Handshakes(_context_of(credentials), host)
-        self._clock = clock
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect; the handshake goes on while the protocol begins to write."""
-        told = _TellingFactory(protocolFactory)
-        tls = TLSMemoryBIOFactory(self._handshakes, True, told, self._clock)
-        connecting = cast(Deferred[TLSMemoryBIOProtocol], self._endpoint.connect(tls))
-        return connecting.addCallback(_innermost)
-
-
-def _innermost(tls: TLSMemoryBIOProtocol) -> IProtocol:
-    """The protocol that speaks within TLS."""
-    telling = cast(_TellingProtocol, tls.wrappedProtocol)
-    return cast(IProtocol, telling.wrappedProtocol)
-
-
-def _context_of(credentials: Credentials) -> SSL.Context:
-    authorities = [TrustedCertificate(each) for each in credentials.authorities]
-    options = CertificateOptions(
-        privateKey=credentials.key,
-        certificate=credentials.certificate,
-        extraCertChain=list(credentials.chain),
-        trustRoot=trustRootFromCertificates(authorities),
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-    )
-    try:
-        return options.getContext()
-    except SSL.Error as error:
-        words = words_of(error)
-        raise SettingsError(f"TLS cannot use the certificate or key, {words}") from None
-
-
-@implementer(IOpenSSLClientConnectionCreator)
-class _Handshakes:
-    """Begins each handshake; within it, the central's certificate is looked at."""
-
-    def __init__(self, context: SSL.Context, host: str) -> None:
-        self._context = context
+    def __init__(self, credentials: Credentials, host: str) -> None:
+        self._context = _context_of(credentials)
         self._host = host
         # Neither the interface of an address nor a dot that ends a name stand in certificates.
         plain = host.partition("%")[0].removesuffix(".")
@@ -171,21 +120,67 @@ class _Handshakes:
     def _is_made_for_host(self, certificate: X509) -> bool:
         try:
             verify_service_identity(extract_patterns(certificate), [self._identity], [])
-        except VerificationError:
-            return False
-        except Exception:  # noqa: BLE001 (names that cannot be read, in whatever way, are no names)
+        except Exception:  # noqa: BLE001 (it is not, or its names cannot be read, in whatever way)
             return False
         return True
+
+
+def _context_of(credentials: Credentials) -> SSL.Context:
+    authorities = [TrustedCertificate(each) for each in credentials.authorities]
+    options = CertificateOptions(
+        privateKey=credentials.key,
+        certificate=credentials.certificate,
+        extraCertChain=list(credentials.chain),
+        trustRoot=trustRootFromCertificates(authorities),
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+    )
+    try:
+        return options.getContext()
+    except SSL.Error as error:
+        words = words_of(error)
+        raise SettingsError(f"TLS cannot use the certificate or key, {words}") from None
+
+
+@implementer(IStreamClientEndpoint)
+class TlsEndpoint:
+    """The way to a central that speaks TLS.
+
+    A connection that is lost before it could be trusted is lost for the reason of a
+    :class:`~lottery.agency.failures.Distrust`.
+
+    :param endpoint: the same way, without TLS.
+    :param handshakes: begins those with the central.
+    :param clock: for what is written a moment later.
+    """
+
+    def __init__(
+        self, endpoint: IStreamClientEndpoint, handshakes: Handshakes, clock: IReactorTime
+    ) -> None:
+        self._endpoint = endpoint
+        self._handshakes = handshakes
+        self._clock = clock
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect; the handshake goes on while the protocol begins to write."""
+        telling: WrappingFactory[_TellingProtocol] = WrappingFactory(protocolFactory)
+        telling.protocol = _TellingProtocol
+        telling.noisy = False
+        tls = TLSMemoryBIOFactory(self._handshakes, True, telling, self._clock)
+        connecting = cast(Deferred[TLSMemoryBIOProtocol], self._endpoint.connect(tls))
+        return connecting.addCallback(_innermost)
+
+
+def _innermost(tls: TLSMemoryBIOProtocol) -> IProtocol:
+    """The protocol that speaks within TLS."""
+    return cast(_TellingProtocol, tls.wrappedProtocol).wrappedProtocol
 
 
 @implementer(IHandshakeListener)
 class _TellingProtocol(ProtocolWrapper):
     """Stands between TLS and an agency's end of a connection; tells that one why it is lost."""
 
-    def __init__(self, factory: _TellingFactory, wrappedProtocol: IProtocol) -> None:
-        super().__init__(factory, wrappedProtocol)
-        self._flaw = ""
-        self._done = False
+    _flaw = ""
+    _done = False
 
     def distrust(self, flaw: str) -> None:
         """Note what is wrong with the central's certificate; the handshake fails of it."""
@@ -201,12 +196,7 @@ class _TellingProtocol(ProtocolWrapper):
             reason = Failure(Distrust(self._flaw))
         elif reason.check(SSL.Error):
             reason = Failure(told_of(reason.value, handshake_done=self._done))
-        super().connectionLost(reason)
-
-
-class _TellingFactory(WrappingFactory):
-    protocol: Callable[..., ProtocolWrapper] = _TellingProtocol
-    noisy = False
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
 
 def told_of(error: BaseException | None, *, handshake_done: bool) -> Exception:
@@ -223,4 +213,4 @@ def told_of(error: BaseException | None, *, handshake_done: bool) -> Exception:
         sentence = _FAULTS.get(words)
     if sentence is not None:
         return Distrust(sentence)
-    return ConnectionError(f"TLS was broken off, {words or 'without a reason'}")
+    return ConnectionError(f"TLS was broken off, {words or 'no reason is known'}")

@@ -11,7 +11,7 @@ from lottery.central.draw import DrawTerms
 from lottery.central.draws import Draws
 from lottery.central.patience import Patience
 from lottery.central.session import AgencySession
-from lottery.central.strangers import Strangers
+from lottery.central.strangers import Strangers, origin_of
 from lottery.errors import Code
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
@@ -21,6 +21,7 @@ class AgencyFactory(Factory):
     """Where connections become sessions.
 
     :ivar draws: where an agency that comes is brought to.
+    :ivar most_bets: of one agency, 0 for no limit.
     :ivar admission: who may come, and ``patience``: how long a peer has.
     :ivar strangers: the connections that nobody has said of whose they are.
     """
@@ -44,6 +45,7 @@ class AgencyFactory(Factory):
         self.patience = Patience(
             settings.hello_timeout, settings.frame_timeout, settings.close_grace
         )
+        self.most_bets = settings.most_bets
         self.strangers = Strangers(
             reactor,
             settings.hello_timeout,
@@ -73,7 +75,7 @@ class AgencyFactory(Factory):
         """Note a new session, of a stranger."""
         self._sessions.add(session)
         peer: object = session.transport.getPeer()  # type: ignore[union-attr]
-        self.strangers.came(session, getattr(peer, "host", None))
+        self.strangers.came(session, origin_of(getattr(peer, "host", None)))
 
     def closed(self, session: AgencySession) -> None:
         """Note the end of a session's connection."""

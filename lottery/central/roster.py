@@ -15,6 +15,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from lottery.errors import Code, RemoteProtocolError, SettingsError
+from lottery.settings_files import read_regular, shown
 
 #: A million agencies fit in.
 LARGEST_FILE_BYTES = 128 << 20
@@ -77,28 +78,21 @@ def read_roster(path: Path) -> Roster:
             if mark in by_mark:
                 raise ValueError(f"the certificate is that of agency {by_mark[mark].number}, too")
         except ValueError as error:
-            raise SettingsError(f"{_shown(path)}, line {line}: {error}") from None
+            raise SettingsError(f"{shown(str(path))}, line {line}: {error}") from None
         agencies[agency.number] = by_mark[mark] = agency
     if not agencies:
-        raise SettingsError(f"{_shown(path)}: no agency stands there")
+        raise SettingsError(f"{shown(str(path))}: no agency stands there")
     return Roster(agencies, by_mark)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Give the lines that mean something, with their numbers."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or error
-        raise SettingsError(f"{_shown(path)}: can not be read, {cause}") from None
-    if len(data) > LARGEST_FILE_BYTES:
-        raise SettingsError(f"{_shown(path)}: longer than {LARGEST_FILE_BYTES} bytes, no roster")
+    data = read_regular(path, LARGEST_FILE_BYTES, "no roster")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SettingsError(f"{_shown(path)}, line {line}: not UTF-8 text") from None
+        raise SettingsError(f"{shown(str(path))}, line {line}: not UTF-8 text") from None
     for number, each in enumerate(text.split("\n"), 1):
         line_text = each.strip()
         if line_text and not line_text.startswith("#") and line_text.lower() != _HEADING:
@@ -130,9 +124,3 @@ def _mark(text: str) -> str:
     if kind == "uri" and _URI.fullmatch(value):
         return f"uri:{value}"
     raise ValueError("the certificate must be sha256: and 64 hexadecimal digits, dns: or uri:")
-
-
-def _shown(path: Path) -> str:
-    """The path fit for a sentence."""
-    text = str(path)
-    return text if text.isprintable() else ascii(text)

@@ -166,6 +166,8 @@ class AgencySession(IdentifiedPeer):
         self._held = False
         if self._acknowledgements is not None and not self._connection.leaving:
             self._acknowledgements.stored(batches, next_index)
+            if 0 < self.factory.most_bets < next_index:
+                self.fail(Code.LEFT_OUT, f"it has more than {self.factory.most_bets} bets")
 
     def ended(self, total: int) -> None:
         """Acknowledge the END: from now on this agency has succeeded."""

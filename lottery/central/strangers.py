@@ -9,6 +9,7 @@ who it is at once is through before others could have pushed it out.)
 from __future__ import annotations
 
 from collections.abc import Hashable
+from ipaddress import IPv6Address
 from typing import Protocol as Interface
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -21,6 +22,17 @@ from lottery.ops.log import ActionLog
 TELL_SECONDS = 10.0
 #: So many lines about single strangers in a minute; a flood shall not fill the disk.
 LINES_A_MINUTE = 1200
+
+
+def origin_of(host: str | None) -> str | None:
+    """Give what counts as one address: of IPv6, the half of it that one customer has all of.
+
+    :param host: None for what has no address.
+    """
+    if host is None or ":" not in host:
+        return host
+    found = IPv6Address(host.partition("%")[0])
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
 
 
 class Stranger(Interface):

@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import ClassVar, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
@@ -21,7 +21,10 @@ from lottery.command.running import CommandReactor, run_until_done
 from lottery.command.words import AnyOrderOptions
 from lottery.errors import SettingsError
 from lottery.ops.log import ActionLog, line_observer
-from lottery.settings import AGENCY, AgencySettings, agency_settings, usage_rows
+from lottery.settings import AGENCY, AgencySettings, TlsFiles, agency_settings, usage_rows
+
+if TYPE_CHECKING:
+    from lottery.agency.tls import Handshakes
 
 _PARAMETERS, _FLAGS = usage_rows(AGENCY)
 
@@ -56,6 +59,7 @@ def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.enviro
     :raise SettingsError: for an option, variable or file of settings that cannot be used.
     """
     settings = agency_settings(options, environ)
+    handshakes = _handshakes(settings.tls, settings.host) if settings.tls is not None else None
     observer = line_observer(stdout, settings.log_level)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     log = ActionLog(settings.log_level, Logger())
@@ -63,7 +67,7 @@ def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.enviro
     def start(reactor: CommandReactor) -> Deferred[int]:
         errand = AgencyRun(
             settings,
-            endpoint_of(settings, reactor),
+            endpoint_of(settings, reactor, handshakes),
             reactor,
             log,
             open_input=lambda: open_source(settings.input, reactor, reactor),
@@ -76,7 +80,32 @@ def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.enviro
     return run_until_done(start)
 
 
-def endpoint_of(settings: AgencySettings, reactor: CommandReactor) -> IStreamClientEndpoint:
+def _handshakes(files: TlsFiles, host: str) -> Handshakes:
+    """What TLS needs beside a connection.
+
+    :raise SettingsError: if a file cannot be used, or what TLS needs is not installed.
+    """
+    try:
+        from lottery.agency.tls import Handshakes
+        from lottery.tls import read_credentials
+    except ImportError:
+        raise SettingsError("TLS needs more packages: pip install 'lottery-central[tls]'") from None
+    return Handshakes(read_credentials(files, datetime.now(UTC)), host)
+
+
+def endpoint_of(
+    settings: AgencySettings, reactor: CommandReactor, handshakes: Handshakes | None = None
+) -> IStreamClientEndpoint:
+    """The central; with ``handshakes``, over TLS."""
+    endpoint = _plain_endpoint(settings, reactor)
+    if handshakes is None:
+        return endpoint
+    from lottery.agency.tls import TlsEndpoint
+
+    return TlsEndpoint(endpoint, handshakes, reactor)
+
+
+def _plain_endpoint(settings: AgencySettings, reactor: CommandReactor) -> IStreamClientEndpoint:
     """The central; only a name, not an address, needs to be resolved."""
     host, port = settings.host, settings.port
     if isIPAddress(host):

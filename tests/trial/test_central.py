@@ -157,6 +157,7 @@ class CentralTests(TestCase):
             "strangers": 512,
             "strangers_per_address": 256,
             "reconnects": 0,
+            "most_bets": 0,
             "insecure": False,
             "allow_classic": False,
         }

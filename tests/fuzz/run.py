@@ -1,0 +1,61 @@
+"""Fuzz one target with atheris, from its corpus and into it.
+
+    python tests/fuzz/run.py NAME [--seconds N] [--corpus DIR]
+
+An input that raises, takes longer than a second, or makes the process larger than 1 GiB is a
+finding: it is saved below ``tests/fuzz/findings``, and the exit status is not 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+TARGETS = ("decoder", "batch", "salvage", "settings", "roster")
+#: The longest input: more than the longest frame.
+LONGEST_BYTES = 10_000
+
+
+def main() -> None:
+    """Run until the time is up, or something is found."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("--corpus", type=Path, help="where new inputs go, besides")
+    words = parser.parse_args()
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("atheris is not installed; it has no wheel for every version of Python")
+    sys.path[:0] = [str(FOLDER.parent.parent), str(FOLDER.parent)]
+    with atheris.instrument_imports(include=["lottery", "fuzz"]):
+        target = importlib.import_module(f"fuzz.{words.target}")
+    findings = FOLDER / "findings"
+    findings.mkdir(exist_ok=True)
+    # New inputs go to the first folder, and the corpus is read only: what is worth keeping there
+    # is chosen by hand.
+    scratch = words.corpus or Path(tempfile.mkdtemp(prefix=f"fuzz-{words.target}-"))
+    scratch.mkdir(parents=True, exist_ok=True)
+    atheris.Setup(
+        [
+            sys.argv[0],
+            f"-max_total_time={words.seconds}",
+            f"-max_len={LONGEST_BYTES}",
+            "-timeout=1",
+            "-rss_limit_mb=1024",
+            "-print_final_stats=1",
+            f"-artifact_prefix={findings}/{words.target}-",
+            str(scratch),
+            str(FOLDER / "corpus" / words.target),
+        ],
+        target.fuzz,
+    )
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
