@@ -196,7 +196,7 @@ CENTRAL: tuple[Setting, ...] = (
             "allow-classic", ("LOTTERY_ALLOW_CLASSIC",)),
     Setting("hello_timeout", seconds(zero=False), "time to say who one is", "seconds", "5",
             "hello-timeout", ("LOTTERY_HELLO_TIMEOUT",)),
-    Setting("frame_timeout", seconds(zero=False), "time for one frame", "seconds", "30",
+    Setting("frame_timeout", seconds(zero=False), "time for one frame", "seconds", "60",
             "frame-timeout", ("LOTTERY_FRAME_TIMEOUT",)),
     Setting("close_grace", seconds(zero=False), "time to close at the end", "seconds", "5",
             "close-grace", ("LOTTERY_CLOSE_GRACE",)),

@@ -19,7 +19,7 @@ from lottery.writer.pipe import Exit
 PAGE = page("docs/architecture.md")
 PLAIN = " ".join(PAGE.split())
 
-MODULES = {"bets", "errors", "settings", "tap"}
+MODULES = {"bets", "errors", "settings", "tap", "tls"}
 
 
 def test_statuses_of_writers() -> None:

@@ -292,6 +292,225 @@ def test_no_writer_can_start(tmp_path: Path) -> None:
     rig.close()
 
 
+# For whom the places are kept.
+
+REMOVED = "it is not on the roster any more"
+NOBODY_LEFT = "nobody of the roster is left for it"
+
+
+def undecided(rig: Rig) -> int:
+    """How many places are still to be decided."""
+    return sum(not place.decided for place in rig.draw.places)
+
+
+def test_places_of_a_roster(tmp_path: Path) -> None:
+    """As many as agencies on it; nothing is decided by that, and nobody else gets one."""
+    rig = Rig(tmp_path, 2)
+    rig.draw.keep_places(frozenset({7, 9}), 0)
+    assert undecided(rig) == 2
+    assert rig.refused(None) == (Code.FULL, "all places of classic agencies are taken")
+    rig.ends(rig.hello(9), rig.hello(7))
+    assert agencies(rig.decided[0]) == [9, 7]
+    assert rig.left_out() == []
+    assert rig.refused(None) == (Code.CLOSED, "draw 4 takes no more bets")
+    rig.close()
+
+
+def test_classic_places_beside_a_roster(tmp_path: Path) -> None:
+    """So many and no more, whoever comes first; their numbers are none of the roster's."""
+    rig = Rig(tmp_path, 5)
+    rig.draw.keep_places(frozenset({1, 3, 2**32 - 1}), 2)
+    classics = [rig.classic(), rig.classic()]
+    assert [each.place.agency for each in classics if each.place] == [2, 4]
+    full = (Code.FULL, "all places of classic agencies are taken")
+    assert rig.refused(None) == full
+    classics[0].fail(Code.FIELD, "bad")  # its place stays taken
+    assert rig.refused(None) == full
+    known = [rig.hello(number) for number in (1, 3, 2**32 - 1)]
+    assert [len(each.welcomes) for each in known] == [1, 1, 1]
+    rig.ends(classics[1], *known)
+    assert len(rig.decided[0]) == 4
+    rig.close()
+
+
+def test_a_place_of_a_removed_agency_that_is_there(tmp_path: Path) -> None:
+    """It is left out, with the reason; who is still on the roster, or has ended, is not."""
+    rig = Rig(tmp_path, 4, rejoin=30.0)
+    there, stays, ended = (rig.hello(number) for number in (1, 2, 3))
+    rig.ends(ended, bets=2)
+    rig.draw.keep_places(frozenset({2, 4}), 0)
+    assert undecided(rig) == 3  # the writer of the first has not settled it
+    there.goes()
+    rig.reactor.work()
+    assert rig.refused(1) == (Code.LEFT_OUT, "agency 1 has no part in draw 4 any more")
+    assert stays.told == []
+    rig.ends(stays, rig.hello(4))
+    assert agencies(rig.decided[0]) == [2, 3, 4]
+    assert rig.left_out() == [("1", REMOVED)]
+    assert rig.timers() == []
+    rig.close()
+
+
+def test_a_place_of_a_removed_agency_that_is_away(tmp_path: Path) -> None:
+    """Nobody waits for it any more."""
+    rig = Rig(tmp_path, 2, rejoin=30.0)
+    rig.hello(1).goes()
+    rig.reactor.work()
+    assert rig.timers() == [30.0]
+    rig.draw.keep_places(frozenset({2}), 0)
+    assert rig.timers() == []
+    assert rig.left_out() == [("1", REMOVED)]
+    rig.ends(rig.hello(2))
+    assert agencies(rig.decided[0]) == [2]
+    rig.close()
+
+
+def test_a_removed_agency_with_its_end_in_the_writers_hands(tmp_path: Path) -> None:
+    """It has succeeded if that is stored."""
+    rig = Rig(tmp_path, 2)
+    session = rig.hello(1)
+    session.ends()
+    rig.draw.keep_places(frozenset({2}), 0)
+    rig.ends(rig.hello(2))
+    assert agencies(rig.decided[0]) == [1, 2]
+    rig.close()
+
+
+def test_places_that_nobody_can_take_any_more(tmp_path: Path) -> None:
+    """They are decided, and no more of them: else the draw would wait for ever."""
+    rig = Rig(tmp_path, 5)
+    rig.draw.keep_places(frozenset({1, 2, 3, 4, 5}), 0)
+    first = rig.hello(1)
+    rig.draw.keep_places(frozenset({1, 2, 3}), 0)
+    assert undecided(rig) == 3
+    assert [place.decided for place in rig.draw.places] == [False, False, False, True, True]
+    rig.ends(first, rig.hello(3))
+    assert rig.decided == []
+    rig.ends(rig.hello(2))
+    assert agencies(rig.decided[0]) == [1, 3, 2]
+    assert rig.left_out() == [("nobody", NOBODY_LEFT)] * 2
+    rig.close()
+
+
+def test_places_of_agencies_that_were_removed_before_they_came(tmp_path: Path) -> None:
+    """All who are left have ended: that decides the draw."""
+    rig = Rig(tmp_path, 3)
+    rig.draw.keep_places(frozenset({1, 2, 3}), 0)
+    rig.ends(rig.hello(1))
+    rig.draw.keep_places(frozenset({1}), 0)
+    assert agencies(rig.decided[0]) == [1]
+    assert rig.draw.closed
+    rig.close()
+
+
+def test_free_places_of_classic_agencies(tmp_path: Path) -> None:
+    """Whoever is removed from the roster, somebody may still come for those."""
+    rig = Rig(tmp_path, 4)
+    rig.draw.keep_places(frozenset({1, 2}), 2)
+    rig.ends(rig.hello(1), rig.classic())
+    rig.draw.keep_places(frozenset({1}), 2)
+    assert undecided(rig) == 1
+    rig.ends(rig.classic())
+    assert agencies(rig.decided[0]) == [1, 3, 4]
+    assert rig.left_out() == [("nobody", NOBODY_LEFT)]
+    rig.close()
+
+
+def test_a_classic_agency_is_not_of_the_roster(tmp_path: Path) -> None:
+    """Another roster does not leave it out, even one that has its number; that one is refused."""
+    rig = Rig(tmp_path, 3)
+    rig.draw.keep_places(frozenset({2, 3}), 1)
+    old = rig.classic()
+    assert old.place is not None
+    assert old.place.agency == 1
+    rig.draw.keep_places(frozenset({1, 2}), 1)
+    assert old.told == []
+    assert rig.refused(1) == (Code.TAKEN, "agency 1 is a classic one in draw 4")
+    assert undecided(rig) == 2  # its own, and that of agency 2
+    rig.ends(old, rig.hello(2))
+    assert agencies(rig.decided[0]) == [1, 2]
+    rig.close()
+
+
+def test_more_on_the_roster_than_places(tmp_path: Path) -> None:
+    """Places are as many as when the draw was opened: the last ones come to the next draw."""
+    rig = Rig(tmp_path, 1)
+    rig.draw.keep_places(frozenset({1, 2}), 0)
+    session = rig.hello(2)
+    assert rig.refused(1) == (Code.FULL, "all 1 places of draw 4 are taken")
+    rig.draw.keep_places(frozenset({1, 2}), 0)
+    assert session.told == []
+    rig.ends(session)
+    assert agencies(rig.decided[0]) == [2]
+    rig.close()
+
+
+@pytest.mark.parametrize(
+    ("places", "first", "classic_first"), [(5, {1, 2, 3}, 2), (3, {1, 2, 4, 5, 6}, 3)]
+)
+def test_classic_agencies_leave_room_for_the_roster(
+    tmp_path: Path, places: int, first: set[int], classic_first: int
+) -> None:
+    """However many of them may come: a place that somebody of the roster needs is none of theirs.
+
+    The draw has fewer places than roster and classic agencies want together, because one is that of
+    an agency which was removed, or because it was opened for fewer.
+    """
+    rig = Rig(tmp_path, places)
+    rig.draw.keep_places(frozenset(first), classic_first)
+    roster = {2, 3}
+    if places == 5:
+        rig.hello(1)
+        rig.draw.keep_places(frozenset(roster), 3)
+    else:
+        rig.draw.keep_places(frozenset(roster), 3)
+    for _ in range(5):
+        try:
+            rig.classic()
+        except RemoteProtocolError:
+            break
+    assert [len(rig.hello(number).welcomes) for number in roster] == [1, 1]
+    rig.close()
+
+
+def test_the_same_roster_again(tmp_path: Path) -> None:
+    """Changes nothing."""
+    rig = Rig(tmp_path, 4, rejoin=30.0)
+    there, away = rig.hello(1), rig.hello(2)
+    away.goes()
+    rig.reactor.work()
+    for _ in range(3):
+        rig.draw.keep_places(frozenset({1, 2, 3}), 1)
+    assert undecided(rig) == 4
+    assert there.told == []
+    assert rig.timers() == [30.0]
+    rig.ends(there, rig.hello(2), rig.hello(3), rig.classic())
+    assert len(rig.decided[0]) == 4
+    rig.close()
+
+
+def test_a_restored_draw_and_another_roster(tmp_path: Path) -> None:
+    """Who had a place and is not on it is left out, unless it has ended."""
+    rig = Rig(tmp_path, 5, rejoin=30.0)
+    rig.draw.restore(
+        {
+            1: Standing(2, 1),
+            5: Standing(2, crc32(ROWS)),
+            6: Standing(6, 66, ended=True, nonce=NONCE),
+            7: Standing(1, classic=True, ended=True),
+        }
+    )
+    rig.draw.keep_places(frozenset({5, 8}), 1)
+    assert [place.decided for place in rig.draw.places] == [True, False, True, True, False]
+    rig.ends(rig.hello(8))
+    back = rig.hello(5, acknowledged=2)
+    back.ends(2)
+    rig.reactor.work()
+    assert agencies(rig.decided[0]) == [5, 6, 7, 8]
+    assert rig.left_out() == [("1", REMOVED)]
+    rig.close()
+
+
 # Where it goes on.
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from lottery.central.strangers import LINES_A_MINUTE, TELL_SECONDS, Strangers
+from lottery.central.strangers import LINES_A_MINUTE, TELL_SECONDS, Strangers, origin_of
 
 SECONDS = 5.0
 
@@ -187,6 +187,25 @@ def test_make_room() -> None:
     assert (first.aborted, second.aborted) == (True, False)
     rig.clock.advance(0)
     assert len(rig.strangers) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        (None, None),
+        ("10.0.0.7", "10.0.0.7"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::", "2001:db8:1:2::"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ("::1", "::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("::ffff:10.0.0.7", "10.0.0.7"),
+    ],
+)
+def test_what_counts_as_one_address(host: str | None, origin: str | None) -> None:
+    """Of IPv6 a customer has half of all there is in one: a stranger could come from each of it."""
+    assert origin_of(host) == origin
 
 
 @given(

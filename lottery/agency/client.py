@@ -271,10 +271,14 @@ class AgencyClient(Protocol):
                 self._hear_winners(message)
             case Refused():
                 self._hear_refused(message)
-            case Error(code, sentence) if code in _COME_BACK:
+            case Error(code, sentence) if code in _COME_BACK or self._was_slow(code):
                 raise ComeBack(sentence, code)
             case Error(code, sentence):
                 raise Refusal(code, sentence)
+
+    def _was_slow(self, code: Code) -> bool:
+        """Whether it was our HELLO that took too long: nothing of ours has failed of it."""
+        return code is Code.TIMEOUT and self.welcome is None
 
     def _hear_ack(self, next_index: int, ended: bool) -> None:
         self._upload.acknowledge(next_index)
