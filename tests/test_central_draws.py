@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from central_fakes import NONCE, Agency, House, batch, bets
+from central_fakes import NONCE, Agency, House, batch, bets, roster_of
 
+from lottery.central.admission import Admission
 from lottery.errors import Code
 from lottery.wire import classic
 from lottery.wire.messages import (
@@ -214,3 +215,55 @@ def test_more_was_acknowledged_than_a_former_draw_has(tmp_path: Path) -> None:
         assert isinstance(winners, Winners)
         agency.say(Received(1, 0))
         assert len(house.log.of("delivered")) == 1
+
+
+# How often an agency may come.
+
+
+def test_an_agency_that_comes_too_often(tmp_path: Path) -> None:
+    """BUSY, whatever it comes for; nobody is fenced by it, and a while later it may come again."""
+    with House(tmp_path, agencies=2, rejoin=30.0, reconnects=2) as house:
+        welcome_of(house, 1)
+        there = house.arrive()
+        there.say(Hello(1))
+        assert isinstance(there.heard()[0], Welcome)
+        busy = (Code.BUSY, "agency 1 has come more than 2 times in a minute")
+        for draw in (0, 1, 7, OPEN_DRAW):
+            assert refused(house, 1, draw) == busy
+        there.say(batch([WON]))
+        assert there.heard() == [Ack(1)]
+        house.advance(31)
+        assert welcome_of(house, 1) == (1, DrawState.OPEN)
+        assert there.heard() == [Error(Code.TAKEN, "a newer session of agency 1 has come")]
+
+
+def test_an_agency_that_comes_too_often_takes_no_place(tmp_path: Path) -> None:
+    """Being refused counts, too; others, of either dialect, are not meant by it."""
+    with House(tmp_path, agencies=3, reconnects=1) as house:
+        assert refused(house, 1, 7)[0] is Code.CLOSED
+        assert refused(house, 1)[0] is Code.BUSY
+        assert house.draw.places[0].agency is None
+        assert welcome_of(house, 2) == (1, DrawState.OPEN)
+        for _ in range(2):
+            old = house.arrive(classic.DIALECT)
+            old.say(ClassicEnd())
+            assert old.connected
+        codes = [each["code"] for each in house.log.of("accept_connections") if "code" in each]
+        assert codes == ["CLOSED", "BUSY"]
+
+
+def test_only_an_agency_itself_comes_too_often(tmp_path: Path) -> None:
+    """Whoever merely says its number, and has another certificate, is not counted for it."""
+    admission = Admission(roster_of(1, 2))
+    with House(tmp_path, admission=admission, reconnects=1) as house:
+        for _ in range(3):
+            other = house.arrived_as(2)
+            other.say(Hello(1))
+            plain = house.arrive()
+            plain.say(Hello(1))
+            for each in (other, plain):
+                (error,) = each.heard()
+                assert isinstance(error, Error)
+                assert error.code is Code.AUTH
+        assert house.greeted(1).connected
+        assert house.greeted(2).connected

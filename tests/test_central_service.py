@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from central_fakes import (
@@ -16,6 +18,7 @@ from central_fakes import (
     batch,
     bets,
     classic_batch,
+    roster_of,
     settings_in,
 )
 from fakes import FakeWriterReactor, MemoryLog
@@ -29,9 +32,10 @@ from zope.interface.verify import verifyObject
 from lottery.central.admission import Admission
 from lottery.central.door import Door, Listener
 from lottery.central.service import Central
-from lottery.errors import Code, DamagedLedger, StartError
+from lottery.errors import Code, DamagedLedger, SettingsError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.segment import HEADER_BYTES
+from lottery.ops.log import value_text
 from lottery.wire import classic, lottery1
 from lottery.wire.messages import (
     OPEN_DRAW,
@@ -632,3 +636,270 @@ def test_closing_without_room(tmp_path: Path) -> None:
         house.advance(1)
         assert len(house.log.of("delivered")) == 1
         assert len(house.log.of("sorteo")) == 1
+
+
+# Another roster, while it runs.
+
+
+class Files:
+    """What a central reads when it is told to read again who may come in.
+
+    :ivar agencies: who stands there.
+    :ivar error: what is wrong there; None: nothing.
+    :ivar reads: how often it was read.
+    """
+
+    def __init__(self, *agencies: int, allow_classic: bool = False) -> None:
+        self.agencies = agencies
+        self.error: Exception | None = None
+        self.reads = 0
+        self.admission = Admission(roster_of(*agencies), allow_classic=allow_classic)
+
+    def read_again(self) -> Callable[[], None]:
+        """Read all of it; gives what puts it in force."""
+        self.reads += 1
+        if self.error is not None:
+            raise self.error
+        roster = roster_of(*self.agencies)
+
+        def put_in_force() -> None:
+            self.admission.roster = roster
+
+        return put_in_force
+
+    def house(self, directory: Path, **settings: Any) -> House:
+        """A central that reads these."""
+        return House(directory, admission=self.admission, read_again=self.read_again, **settings)
+
+
+def reload(house: House) -> list[object]:
+    """Have it read again; gives what comes of that, when it has come."""
+    done: list[object] = []
+    Deferred.fromCoroutine(house.central.reload()).addBoth(done.append)
+    house.settle()
+    return done
+
+
+def last_words(agency: Agency) -> tuple[Code, str]:
+    """Why an agency was told to go."""
+    error = agency.heard()[-1]
+    assert isinstance(error, Error)
+    return error.code, error.sentence
+
+
+def test_reload_without_anything_to_read(tmp_path: Path) -> None:
+    """It says so, and nothing changes."""
+    with House(tmp_path) as house:
+        agency = house.greeted(1)
+        assert reload(house) == [None]
+        assert house.log.of("reload") == [{"level": "INFO", "result": "success", "roster": "none"}]
+        assert agency.connected
+
+
+def test_reload(tmp_path: Path) -> None:
+    """Who is removed is out, and out of the draw; who is added gets in; the log has the number."""
+    files = Files(1, 2, 3)
+    with files.house(tmp_path, rejoin=30.0) as house:
+        one, two = house.greeted(1), house.greeted(2)
+        two.say(batch([ROW]))
+        files.agencies = (2, 4)
+        assert reload(house) == [None]
+        assert house.log.of("reload") == [{"level": "INFO", "result": "success", "roster": "2"}]
+        assert last_words(one) == (Code.AUTH, "agency 1 is not on the roster any more")
+        assert not one.connected
+        three = house.arrived_as(3)
+        assert last_words(three) == (Code.AUTH, "its certificate is that of no agency")
+        four = house.greeted(4)
+        two.say(End(1, NONCE))
+        four.say(End(0, NONCE))
+        assert house.left_out(1) == {"1": "agency 1 is not on the roster any more"}
+        assert house.log.of("sorteo")[0]["agencies"] == "2"
+        two.say(Received(1, 1))
+        four.say(Received(1, 0))
+
+
+def test_reload_does_not_wait_for_removed_agencies(tmp_path: Path) -> None:
+    """Whether they are away or never came: a draw that only they are missing in is held."""
+    files = Files(1, 2, 3)
+    with files.house(tmp_path, rejoin=1000.0) as house:
+        house.greeted(1).reset()
+        two = house.greeted(2)
+        two.say(End(0, NONCE))
+        assert house.log.of("sorteo") == []
+        files.agencies = (2,)
+        reload(house)
+        assert house.log.of("sorteo")[0]["agencies"] == "1"
+        assert house.left_out(1) == {
+            "1": "it is not on the roster any more",
+            "nobody": "nobody of the roster is left for it",
+        }
+        assert isinstance(two.heard()[-1], Winners)
+        two.say(Received(1, 0))
+
+
+def test_the_next_draw_has_the_places_of_the_roster(tmp_path: Path) -> None:
+    """Those of the one that is in force when it opens."""
+    files = Files(1)
+    with files.house(tmp_path, agencies=9) as house:
+        assert len(house.draw.places) == 1
+        files.agencies = (1, 2, 3)
+        reload(house)
+        assert len(house.draw.places) == 1
+        house.greeted(1).say(End(0, NONCE))
+        assert len(house.draw.places) == 3
+        assert [each["agencies"] for each in house.log.of("draw_open")] == ["1", "3"]
+        house.agencies[-1].say(Received(1, 0))
+
+
+def test_places_beside_the_roster(tmp_path: Path) -> None:
+    """Those are for classic agencies, if they may come in: what is left of --agencies."""
+    files = Files(1, 2, allow_classic=True)
+    with files.house(tmp_path, agencies=3) as house:
+        old = [house.arrive(classic.DIALECT) for _ in range(2)]
+        for each in old:
+            each.say(classic_batch([ROW]))
+        assert [each.heard() for each in old] == [[ClassicStored()], [ClassicRefused()]]
+        assert house.draw.knows(3)
+        files.agencies = (1,)
+        reload(house)
+        later = house.arrive(classic.DIALECT)
+        later.say(ClassicEnd())
+        house.greeted(1).say(End(0, NONCE))
+        old[0].say(ClassicEnd())
+        assert house.log.of("sorteo")[0]["agencies"] == "3"
+        for each in (old[0], later):
+            each.close()
+        house.agencies[-1].say(Received(1, 0))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SettingsError("roster.csv, line 2: the id must be a whole number from 0 to 4294967295"),
+        OSError(errno.EIO, "Input/output error"),
+    ],
+)
+def test_reload_of_what_cannot_be_used(tmp_path: Path, error: Exception) -> None:
+    """The log says why, and all is as before; the next time it may be good."""
+    files = Files(1, 2)
+    roster = files.admission.roster
+    with files.house(tmp_path) as house:
+        one = house.greeted(1)
+        files.agencies, files.error = (2,), error
+        assert reload(house) == [None]
+        (line,) = house.log.of("reload")
+        assert (line["level"], line["result"]) == ("ERROR", "fail")
+        assert line["error"] == value_text(error)
+        assert files.admission.roster is roster
+        one.say(batch([ROW]))
+        assert one.heard() == [Ack(1)]
+        files.error = None
+        reload(house)
+        assert not one.connected
+        assert [each["result"] for each in house.log.of("reload")] == ["fail", "success"]
+
+
+def test_reload_reads_off_the_reactors_thread(tmp_path: Path) -> None:
+    """Nothing is in force before all of it is read."""
+    files = Files(1, 2)
+    roster = files.admission.roster
+    with files.house(tmp_path) as house:
+        one = house.greeted(1)
+        house.off_thread.hold = True
+        files.agencies = (2,)
+        done = reload(house)
+        one.say(batch([ROW]))
+        assert one.heard() == [Ack(1)]
+        assert (files.reads, done, house.log.of("reload")) == (0, [], [])
+        assert files.admission.roster is roster
+        house.off_thread.run()
+        house.settle()
+        assert (files.reads, done) == (1, [None])
+        assert not one.connected
+
+
+def test_reload_while_it_stops(tmp_path: Path) -> None:
+    """What is being read is waited for, and not put in force; nobody is told anything of it."""
+    files = Files(1, 2)
+    roster = files.admission.roster
+    with files.house(tmp_path) as house:
+        one = house.greeted(1)
+        house.off_thread.hold = True
+        files.agencies = (2,)
+        done = reload(house)
+        stopped: list[object] = []
+        house.central.stopService().addBoth(stopped.append)
+        house.settle()
+        assert last_words(one) == (Code.STOPPING, "the central is being stopped")
+        assert (stopped, done) == ([], [])
+        house.off_thread.run()
+        house.settle()
+        assert (stopped, done) == ([None], [None])
+        assert files.admission.roster is roster
+        assert house.log.of("reload") == []
+
+
+def test_reload_of_what_cannot_be_used_while_it_stops(tmp_path: Path) -> None:
+    """It ends all the same."""
+    files = Files(1)
+    with files.house(tmp_path) as house:
+        house.off_thread.hold = True
+        files.error = SettingsError("roster.csv: no agency stands there")
+        done = reload(house)
+        stopped: list[object] = []
+        house.central.stopService().addBoth(stopped.append)
+        house.off_thread.run()
+        house.settle()
+        assert (stopped, done) == ([None], [None])
+
+
+def test_reload_behind_the_last_draw(tmp_path: Path) -> None:
+    """No draw is open: there are sessions to be looked at all the same."""
+    files = Files(1, 2)
+    with files.house(tmp_path, draws=1, rejoin=30.0) as house:
+        one, two = house.greeted(1), house.greeted(2)
+        one.say(End(0, NONCE))
+        two.say(End(0, NONCE))
+        files.agencies = (2,)
+        reload(house)
+        assert last_words(one)[0] is Code.AUTH
+        two.say(Received(1, 0))
+        assert len(house.log.of("delivered")) == 0  # nor is it told to the one that was removed
+        house.advance(31)
+        assert len(house.log.of("delivered")) == 1
+
+
+def test_two_reloads_at_once(tmp_path: Path) -> None:
+    """One after the other: what is read last has to be in force last, or a removed one got in."""
+    files = Files(1, 2)
+    with files.house(tmp_path) as house:
+        house.off_thread.hold = True
+        first, second = reload(house), reload(house)
+        assert house.off_thread.waiting == 1
+        house.off_thread.run()
+        assert first == [None]
+        files.agencies = (2,)
+        house.off_thread.run()
+        assert second == [None]
+        assert files.reads == 2
+        assert files.admission.numbers == {2}
+
+
+def test_a_restart_with_another_roster(tmp_path: Path) -> None:
+    """Who is not on it any more is left out of the draw that was open, unless it has ended."""
+    with Files(1, 2, 3, 4).house(tmp_path, rejoin=30.0) as house:
+        for number in (1, 2, 3):
+            agency = house.greeted(number)
+            agency.say(batch([ROW]), *([End(1, NONCE)] if number == 3 else []))
+    with Files(2).house(tmp_path, rejoin=30.0) as house:
+        assert [place.decided for place in house.draw.places] == [True, False, True, True]
+        two, welcome = house.welcomed(2)
+        assert welcome.next_index == 1
+        two.say(End(1, NONCE))
+        assert house.left_out(1) == {
+            "1": "it is not on the roster any more",
+            "nobody": "nobody of the roster is left for it",
+        }
+        assert house.log.of("sorteo")[0]["agencies"] == "2"
+        two.say(Received(1, 1))
+        house.advance(31)

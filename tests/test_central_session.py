@@ -6,11 +6,12 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from central_fakes import NONCE, Agency, House, batch, bets, classic_batch
+from central_fakes import NONCE, Agency, House, batch, bets, classic_batch, roster_of
 from fakes import WorkingChild
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from zope.interface.verify import verifyObject
 
+from lottery.central.admission import Admission
 from lottery.central.draw import DELIVERY_SECONDS
 from lottery.central.session import AgencySession
 from lottery.errors import Code
@@ -289,6 +290,94 @@ def test_no_writer_can_start(tmp_path: Path) -> None:
         ended(house, house.arrive(), 8)
         assert set(house.left_out(1)) == {"7", "1"}
         house.agencies[-1].say(Received(1, 0))
+
+
+# Who is somebody else, or nobody.
+
+
+@pytest.mark.parametrize("said", [1, 3])
+def test_another_number_than_the_certificate_says(tmp_path: Path, said: int) -> None:
+    """AUTH, to the byte, also if the other one is on the roster; and no place is taken by it."""
+    admission = Admission(roster_of(1, 2))
+    with House(tmp_path, admission=admission, rejoin=30.0) as house:
+        there = house.greeted(1)
+        agency = house.arrived_as(2)
+        agency.say(Hello(said))
+        sentence = f"it says agency {said}, its certificate is that of agency 2"
+        told = b"\x04" + sentence.encode()
+        assert agency.bytes_heard() == b"\x24" + len(told).to_bytes(2, "big") + told
+        agency.say(Hello(2))
+        assert agency.bytes_heard() == b""
+        assert not agency.connected
+        assert there.connected
+        assert not house.draw.knows(2)
+        assert not house.draw.knows(3)
+        (line,) = [each for each in house.log.of("accept_connections") if "code" in each]
+        assert (line["level"], line["code"], line["error"]) == ("WARNING", "AUTH", sentence)
+        assert house.greeted(2).connected
+
+
+def test_no_certificate_where_there_is_a_roster(tmp_path: Path) -> None:
+    """In plain text nobody of the roster can come, and nobody else."""
+    with House(tmp_path, admission=Admission(roster_of(1))) as house:
+        for number in (1, 2):
+            agency = house.arrive()
+            agency.say(Hello(number))
+            sentence = f"it says agency {number}, and has no certificate: agencies use TLS here"
+            assert agency.heard() == [Error(Code.AUTH, sentence)]
+        assert house.draw.places[0].agency is None
+
+
+@pytest.mark.parametrize("first", [b"\1\0\0", b"\xff"])
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_classic_agency_where_there_is_a_roster(
+    tmp_path: Path, first: bytes, over_tls: bool
+) -> None:
+    """It has no identity, whatever certificate it comes with: a byte says so, the log says why."""
+    with House(tmp_path, admission=Admission(roster_of(1))) as house:
+        agency = house.arrived_as(1, classic.DIALECT) if over_tls else house.arrive(classic.DIALECT)
+        agency.say(first)
+        assert agency.bytes_heard() == b"\xff"
+        assert not agency.connected
+        (line,) = [each for each in house.log.of("accept_connections") if "code" in each]
+        assert (line["code"], line["error"]) == ("AUTH", "the classic dialect has no identity")
+        assert house.draw.places[0].agency is None
+        assert house.children == []
+
+
+def test_classic_agencies_beside_a_roster(tmp_path: Path) -> None:
+    """Where they are allowed: with numbers of nobody on it, and never on its places."""
+    admission = Admission(roster_of(1, 3, 4), allow_classic=True)
+    with House(tmp_path, admission=admission, agencies=5) as house:
+        old = [house.arrive(classic.DIALECT) for _ in range(3)]
+        for each in old:
+            each.say(classic_batch([ROW]))
+        assert [each.bytes_heard() for each in old] == [b"\2", b"\2", b"\xff"]
+        for number in (2, 5):
+            assert house.draw.knows(number)
+        lines = [each for each in house.log.of("accept_connections") if "code" in each]
+        assert [each["code"] for each in lines] == ["FULL"]
+        for number in (1, 3, 4):
+            house.greeted(number)
+
+
+def test_what_an_agency_may_store(tmp_path: Path) -> None:
+    """So many bets of one draw; with one more its part is over, in either dialect."""
+    with House(tmp_path, agencies=3, most_bets=4) as house:
+        agency, other = house.greeted(1), house.greeted(2)
+        old = house.arrive(classic.DIALECT)
+        for each in (agency, other):
+            each.say(batch(bets(1, 4)))
+            assert each.heard() == [Ack(4)]
+        sentence = "it has more than 4 bets"
+        agency.say(batch([ROW], 4))
+        assert agency.heard() == [Ack(5), Error(Code.LEFT_OUT, sentence)]
+        assert not agency.connected
+        old.say(classic_batch(bets(3, 4)), classic_batch([ROW]))
+        assert old.bytes_heard()[-1:] == b"\xff"
+        other.say(End(4, NONCE))
+        assert house.left_out(1) == {"1": sentence, "3": sentence}
+        other.say(Received(1, 0))
 
 
 # A bad batch.
@@ -973,6 +1062,69 @@ def test_silence_of_an_agency(tmp_path: Path) -> None:
         house.advance(1)
         assert agency.heard() == [Error(Code.TIMEOUT, "it was silent for too long")]
         assert house.left_out(1) == {"1": "it was silent for too long"}
+
+
+def test_a_frame_that_trickles(tmp_path: Path) -> None:
+    """It has its time from its first byte on; no byte that follows sets that back."""
+    frame = lottery1.encode(batch(bets(1, 30)))
+    with House(tmp_path, frame_timeout=30.0, silence=0.0) as house:
+        agency = house.greeted(1)
+        house.advance(100)
+        for place in range(60):
+            agency.say(frame[place : place + 1])
+            if place < 59:
+                house.advance(0.5)
+        assert agency.heard() == []
+        house.advance(0.5)
+        assert agency.heard() == [Error(Code.TIMEOUT, "a frame took longer than 30 s")]
+        assert house.left_out(1) == {"1": "a frame took longer than 30 s"}
+
+
+def test_frames_that_come_slowly_one_after_the_other(tmp_path: Path) -> None:
+    """Each has a time of its own, however they are cut."""
+    with House(tmp_path, frame_timeout=30.0, silence=0.0) as house:
+        agency = house.greeted(1)
+        stream = b"".join(lottery1.encode(batch([ROW], index)) for index in range(8))
+        size = len(stream) // 8
+        agency.say(stream[: size // 2])
+        for index in range(7):
+            house.advance(29)
+            agency.say(stream[size // 2 + index * size : size // 2 + (index + 1) * size])
+            assert agency.heard() == [Ack(index + 1)]
+        house.advance(30)
+        assert agency.heard() == [Error(Code.TIMEOUT, "a frame took longer than 30 s")]
+
+
+def test_a_frame_that_we_do_not_read_is_not_slow(tmp_path: Path) -> None:
+    """While the writer has no room its clock stands; it begins anew with the reading."""
+    rows = [f"{'A' * 60},{'B' * 60},{index:08d},2000-01-01,1" for index in range(55)]
+    with House(tmp_path, frame_timeout=30.0, silence=0.0, writer_timeout=1000.0) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        frames = b"".join(lottery1.encode(batch(rows, 55 * index)) for index in range(60))
+        agency.say(frames[:-1])
+        assert not agency.transport.reading
+        house.advance(100)
+        house.children[0].stopped = False
+        house.settle()
+        assert agency.transport.reading
+        assert agency.heard()[-1] == Ack(55 * 59)
+        house.advance(29)
+        agency.say(frames[-1:])
+        assert agency.heard() == [Ack(55 * 60)]
+
+
+def test_how_long_a_peer_may_take_to_close(tmp_path: Path) -> None:
+    """A setting; then it is aborted."""
+    with House(tmp_path, close_grace=2.0) as house:
+        agency = house.arrive()
+        agency.polite = False
+        agency.say(b"\0")
+        house.advance(1.5)
+        assert agency.connected
+        house.advance(0.5)
+        assert not agency.connected
+        assert agency.transport.aborted
 
 
 def test_nonsense_behind_an_end(tmp_path: Path) -> None:

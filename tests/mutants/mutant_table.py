@@ -340,4 +340,148 @@ MUTANTS: Final = (
         ),
         ("tests/test_ledger_segment.py::test_room_is_left_free",),
     ),
+    Mutant(
+        "the number of a HELLO is not compared with the certificate",
+        (
+            Edit(
+                "lottery/central/admission.py",
+                "        if agency != certified.number:\n",
+                "        if not self.knows(agency):\n",
+            ),
+        ),
+        ("tests/test_central_session.py::test_another_number_than_the_certificate_says",),
+    ),
+    Mutant(
+        "classic agencies get in beside a roster",
+        (
+            Edit(
+                "lottery/central/session.py",
+                "            self.factory.admission.check_classic()\n",
+                "",
+            ),
+        ),
+        ("tests/test_central_session.py::test_a_classic_agency_where_there_is_a_roster",),
+    ),
+    Mutant(
+        "no certificate is good enough",
+        (
+            Edit(
+                "lottery/central/tls.py",
+                "SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT",
+                "SSL.VERIFY_PEER",
+            ),
+        ),
+        ("tests/test_central_tls.py::test_refused_in_the_handshake",),
+    ),
+    Mutant(
+        "what is wrong with a certificate is only noted",
+        (Edit("lottery/central/tls.py", "    return bool(good)\n", "    return True\n"),),
+        ("tests/test_central_tls.py::test_refused_in_the_handshake",),
+    ),
+    Mutant(
+        "what was sent behind a handshake is heard before the roster is looked at",
+        (
+            Edit(
+                "lottery/central/identity.py",
+                "            self._certified = self.factory.admission.whose(self._marks)\n"
+                "        except RemoteProtocolError as error:\n"
+                "            self.fail(error.code, error.sentence)\n",
+                "            self._certified = self.factory.admission.whose(self._marks)\n"
+                "        except RemoteProtocolError:\n"
+                "            pass\n",
+            ),
+        ),
+        ("tests/test_central_identity.py::test_the_certificate_of_nobody",),
+    ),
+    Mutant(
+        "another roster is not held against those who are in",
+        (Edit("lottery/central/service.py", "        self._factory.check_roster()\n", ""),),
+        ("tests/test_central_service.py::test_reload",),
+    ),
+    Mutant(
+        "two reloads at once",
+        (
+            Edit(
+                "lottery/central/service.py",
+                "        await self._reloading.acquire()  "
+                "# or what was read first could be in force last\n",
+                "",
+            ),
+            Edit(
+                "lottery/central/service.py",
+                "            self._reloading.release()\n",
+                "            pass\n",
+            ),
+        ),
+        ("tests/test_central_service.py::test_two_reloads_at_once",),
+    ),
+    Mutant(
+        "the place of a removed agency is not decided",
+        (
+            Edit(
+                "lottery/central/draw.py",
+                "                place.leave_out("
+                'LeftOut(Code.AUTH, "it is not on the roster any more"))\n',
+                "                pass\n",
+            ),
+        ),
+        ("tests/test_central_draw.py::test_a_place_of_a_removed_agency_that_is_away",),
+    ),
+    Mutant(
+        "a place that nobody can take any more is waited for",
+        (
+            Edit(
+                "lottery/central/draw.py",
+                "            place.fail("
+                'LeftOut(Code.AUTH, "nobody of the roster is left for it"))\n',
+                "            pass\n",
+            ),
+        ),
+        ("tests/test_central_service.py::test_reload_does_not_wait_for_removed_agencies",),
+    ),
+    Mutant(
+        "the time of strangers never begins",
+        (
+            Edit(
+                "lottery/central/strangers.py",
+                "            self._timer = self._clock.callLater(self._seconds, self._look)\n",
+                "            pass\n",
+            ),
+        ),
+        ("tests/test_central_identity.py::test_a_handshake_that_takes_too_long",),
+    ),
+    Mutant(
+        "a trickle sets the clock of a frame back",
+        (
+            Edit(
+                "lottery/central/receiver.py",
+                "            if not self._decoder.unread:\n"
+                "                self._turn.frame_begins()\n",
+                "            self._turn.frame_begins()\n",
+            ),
+        ),
+        ("tests/test_central_session.py::test_a_frame_that_trickles",),
+    ),
+    Mutant(
+        "comings are not counted",
+        (
+            Edit(
+                "lottery/central/draws.py",
+                "        self._reconnects.comes(hello.agency)\n",
+                "",
+            ),
+        ),
+        ("tests/test_central_draws.py::test_an_agency_that_comes_too_often",),
+    ),
+    Mutant(
+        "only the first listener is asked who can reach it",
+        (
+            Edit(
+                "lottery/central/door.py",
+                "zip(self.ports, where, strict=True)",
+                "zip(self.ports[:1], where, strict=False)",
+            ),
+        ),
+        ("tests/test_central_door.py::test_beyond_the_host_without_a_roster",),
+    ),
 )
