@@ -8,25 +8,24 @@ import pytest
 from central_fakes import FakeTransport
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from lottery.central.connection import Connection
 
 LINGER_SECONDS = 5.0
 
 
+@implementer(IHalfCloseableProtocol)
 class Halves(Protocol):
     """A protocol that notes what befalls its transport, and knows of halves."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
-
-    def __conform__(self, interface: Any) -> Any:
-        return self
 
     def dataReceived(self, data: bytes) -> None:
         self.events.append(f"data {data.decode()}")

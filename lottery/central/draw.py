@@ -123,9 +123,12 @@ class Draw:
         for agency, place in self._taken.items():
             if agency not in roster and place.dialect != classic.DIALECT:
                 place.leave_out(LeftOut(Code.AUTH, "it is not on the roster any more"))
-        free = [place for place in self.places[len(self._taken) :] if not place.decided]
-        for place in free[self._missing + self._classic_places_left :]:
+        for place in self._free[self._missing + self._classic_places_left :]:
             place.fail(LeftOut(Code.AUTH, "nobody of the roster is left for it"))
+
+    @property
+    def _free(self) -> list[Place]:
+        return [place for place in self.places[len(self._taken) :] if not place.decided]
 
     @property
     def _missing(self) -> int:
@@ -134,8 +137,9 @@ class Draw:
 
     @property
     def _classic_places_left(self) -> int:
+        """How many classic agencies may still come: none takes a place that the roster needs."""
         there = sum(place.dialect == classic.DIALECT for place in self._taken.values())
-        return max(0, self._classic_places - there)
+        return max(0, min(self._classic_places - there, len(self._free) - self._missing))
 
     def leave_out_others(self, reason: str) -> None:
         """Decide every part that is not decided yet."""

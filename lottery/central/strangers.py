@@ -68,6 +68,7 @@ class Strangers:
         self._lines = Allowance(LINES_A_MINUTE, clock.seconds())
         self._dropped = self._untold = 0
         self._telling: IDelayedCall | None = None
+        self._stopped = False
 
     def __len__(self) -> int:
         return len(self._since)
@@ -118,7 +119,8 @@ class Strangers:
         return False
 
     def stop(self) -> None:
-        """Look after nobody any more, and tell what is untold."""
+        """Look after nobody any more, and tell what is untold so far."""
+        self._stopped = True
         for timer in (self._timer, self._telling):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -143,7 +145,7 @@ class Strangers:
                 stranger.too_late()
 
     def _tell_soon(self) -> None:
-        if self._telling is None:
+        if self._telling is None and not self._stopped:
             self._telling = self._clock.callLater(TELL_SECONDS, self._tell)
 
     def _tell(self) -> None:
