@@ -325,7 +325,7 @@ class TestBroken:
         assert isinstance(error, Refusal)
         assert error.line == 0
 
-    @pytest.mark.parametrize("code", ["01", "04", "05", "06", "0c", "0d", "0e", "0f"])
+    @pytest.mark.parametrize("code", ["01", "04", "05", "06", "0c", "0e", "0f"])
     def test_error(self, code: str, rig: Rig) -> None:
         """An ERROR may come at once, and is mostly for good."""
         rig.client.hello(7, 0)
@@ -336,7 +336,20 @@ class TestBroken:
         assert isinstance(failure, Refusal)
         assert (failure.code, failure.sentence) == (Code(int(code, 16)), "not you")
 
-    @pytest.mark.parametrize("code", ["09", "0a", "0b", "10"])
+    def test_too_slow(self, rig: Rig) -> None:
+        """That our HELLO took too long ends nothing of ours; that we were silent later, does."""
+        rig.client.hello(7, 0)
+        waiting = rig.waiting(lambda: rig.client.welcome is not None)
+        rig.hear(error("0d", b"too late"))
+        assert isinstance(_failure(waiting), ComeBack)
+
+    def test_too_silent(self, rig: Rig) -> None:
+        """Behind the WELCOME a TIMEOUT is for good."""
+        rig.welcomed()
+        rig.hear(error("0d", b"too silent"))
+        assert isinstance(_broken(rig), Refusal)
+
+    @pytest.mark.parametrize("code", ["09", "0a", "0b", "10", "11"])
     @pytest.mark.parametrize("late", [False, True])
     def test_come_back(self, code: str, late: bool, rig: Rig) -> None:
         """Some ERRORs ask to come again, whenever they are said."""

@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 
 import lottery
-from lottery.settings import AGENCY, CENTRAL, central_settings, usage_rows
+from lottery.settings import AGENCY, CENTRAL, TlsFiles, central_settings, usage_rows
 from lottery.tap import Options
 
 OPTIONS = {
     "listen", "agencies", "data-dir", "writers", "draws", "silence", "rejoin",
     "deadline", "writer-timeout", "min-free", "winning-number", "log-level", "config",
+    "roster", "tls-listen", "tls-cert", "tls-key", "tls-ca", "insecure", "allow-classic",
+    "hello-timeout", "frame-timeout", "close-grace", "strangers", "per-address", "reconnects",
+    "most-bets",
 }  # fmt: skip
 AGENCY_OPTIONS = {
     "id", "server", "output", "batch-size", "window", "retry-for", "draw", "skip-bad",
-    "log-level", "config",
+    "tls-cert", "tls-key", "tls-ca", "log-level", "config",
 }  # fmt: skip
 
 
@@ -72,6 +75,25 @@ def test_every_option() -> None:
     assert (settings.silence, settings.deadline, settings.writer_timeout) == (5.0, 6.0, 7.5)
     assert (settings.rejoin, settings.min_free) == (1.5, 9)
     assert (settings.winning_number, settings.log_level) == (8, "DEBUG")
+
+
+def test_every_option_about_who_may_come_in() -> None:
+    """The same; these go together."""
+    settings = parsed(
+        "--listen=tcp:1", "--tls-listen", "tcp:2", "--tls-listen=tcp:3", "--tls-cert=c",
+        "--tls-key=k", "--tls-ca=a", "--roster=r", "--allow-classic", "--insecure",
+        "--hello-timeout=1", "--frame-timeout=2", "--close-grace=3", "--strangers=4", "--per-address=5",
+        "--reconnects=6", "--most-bets=7",
+    ).settings  # fmt: skip
+    assert (settings.listen, settings.tls_listen) == (("tcp:1",), ("tcp:2", "tcp:3"))
+    assert settings.tls == TlsFiles(Path("c"), Path("k"), Path("a"))
+    assert settings.roster == Path("r")
+    assert settings.allow_classic
+    assert settings.insecure
+    times = (settings.hello_timeout, settings.frame_timeout, settings.close_grace)
+    assert times == (1.0, 2.0, 3.0)
+    caps = (settings.strangers, settings.strangers_per_address, settings.reconnects)
+    assert (*caps, settings.most_bets) == (4, 5, 6, 7)
 
 
 def test_options_come_before_the_environment(monkeypatch) -> None:

@@ -151,7 +151,9 @@ def test_codes() -> None:
 def test_after_which_codes_an_agency_comes_back() -> None:
     """Those that the page calls "again"; behind "Coming back" it names the same."""
     again = {row[1] for row in tables(section("## Codes"))[0] if row[3] == "again"}
-    (named,) = re.findall(r"an ERROR with (.*?), it\sconnects", section("## Coming back"), re.DOTALL)
+    (named,) = re.findall(
+        r"an ERROR with (.*?), it\sconnects", section("## Coming back"), re.DOTALL
+    )
 
     assert again == {code.name for code in client._COME_BACK}
     assert again == set(re.findall(r"[A-Z]+", named))

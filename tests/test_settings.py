@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from lottery.errors import SettingsError
-from lottery.settings import AGENCY, CENTRAL, AgencySettings, agency_settings, central_settings
+from lottery.settings import (
+    AGENCY,
+    CENTRAL,
+    AgencySettings,
+    TlsFiles,
+    agency_settings,
+    central_settings,
+)
 from lottery.settings_files import Entry, read_ini
 
 NEEDED = {"id": "3", "file": "bets.csv"}
@@ -95,7 +102,35 @@ CENTRAL_ROWS = [
         9999,
     ),
     ("listen", "listen", ["LOTTERY_LISTEN"], "listen", "unix:/a b/c", ("unix:/a b/c",)),
+    ("insecure", None, ["LOTTERY_INSECURE"], "insecure", "yes", True),
+    ("insecure", None, ["LOTTERY_INSECURE"], "insecure", "false", False),
+    ("hello_timeout", "hello-timeout", ["LOTTERY_HELLO_TIMEOUT"], "hello_timeout", "0.5", 0.5),
+    ("frame_timeout", "frame-timeout", ["LOTTERY_FRAME_TIMEOUT"], "frame_timeout", "1", 1.0),
+    ("close_grace", "close-grace", ["LOTTERY_CLOSE_GRACE"], "close_grace", "2", 2.0),
+    ("strangers", "strangers", ["LOTTERY_STRANGERS"], "strangers", "1", 1),
+    (
+        "strangers_per_address",
+        "per-address",
+        ["LOTTERY_PER_ADDRESS"],
+        "per_address",
+        "65536",
+        65536,
+    ),
+    ("reconnects", "reconnects", ["LOTTERY_RECONNECTS"], "reconnects", "0", 0),
+    ("most_bets", "most-bets", ["LOTTERY_MOST_BETS"], "most_bets", "0", 0),
 ]
+
+#: What goes together, so that one of them alone is refused: field, option, variable, text.
+IDENTITY_ROWS = [
+    ("roster", "roster", "LOTTERY_ROSTER", "r.csv"),
+    ("tls_cert", "tls-cert", "LOTTERY_TLS_CERT", "c.crt"),
+    ("tls_key", "tls-key", "LOTTERY_TLS_KEY", "c.key"),
+    ("tls_ca", "tls-ca", "LOTTERY_TLS_CA", "ca.crt"),
+    ("tls_listen", "tls-listen", "LOTTERY_TLS_LISTEN", "tcp:1"),
+    ("allow_classic", "allow-classic", "LOTTERY_ALLOW_CLASSIC", "yes"),
+]
+IDENTITY = {option: text for _, option, _, text in IDENTITY_ROWS}
+TLS = TlsFiles(Path("c.crt"), Path("c.key"), Path("ca.crt"))
 
 AGENCY_ROWS = [
     ("agency", "id", ["AGENCY_ID", "CLI_ID"], "id", "0", 0),
@@ -121,6 +156,11 @@ AGENCY_ROWS = [
     ("skip_bad", None, ["LOTTERY_SKIP_BAD"], "skip_bad", "no", False),
     ("log_level", "log-level", ["LOGGING_LEVEL"], "log.level", "WARNING", "WARNING"),
 ]
+AGENCY_TLS = {
+    "tls-cert": ("LOTTERY_AGENCY_TLS_CERT", "c.crt"),
+    "tls-key": ("LOTTERY_AGENCY_TLS_KEY", "c.key"),
+    "tls-ca": ("LOTTERY_AGENCY_TLS_CA", "ca.crt"),
+}
 
 
 @pytest.mark.parametrize(("name", "option", "variables", "key", "text", "value"), CENTRAL_ROWS)
@@ -150,8 +190,67 @@ def test_each_setting_of_the_agency(tmp_path, name, option, variables, key, text
 
 def test_rows_cover_both_tables() -> None:
     """A new setting needs a row here."""
-    assert {row[0] for row in CENTRAL_ROWS} == {row.name for row in CENTRAL} - {"config"}
-    assert {row[0] for row in AGENCY_ROWS} == {row.name for row in AGENCY} - {"config", "server"}
+    central_rows = {row[0] for row in (*CENTRAL_ROWS, *IDENTITY_ROWS)}
+    assert central_rows == {row.name for row in CENTRAL} - {"config"}
+    agency_rows = {row[0] for row in AGENCY_ROWS} | {name.replace("-", "_") for name in AGENCY_TLS}
+    assert agency_rows == {row.name for row in AGENCY} - {"config", "server"}
+
+
+def test_who_may_come_in(tmp_path) -> None:
+    """Roster and the files of TLS, from options, variables and a file alike."""
+    variables = {variable: text for _, _, variable, text in IDENTITY_ROWS}
+    file = tmp_path / "config.ini"
+    lines = "".join(f"{name} = {text}\n" for name, _, _, text in IDENTITY_ROWS)
+    file.write_text(f"[DEFAULT]\n{lines}")
+    for settings in (central(IDENTITY), central({}, variables), central({"config": str(file)})):
+        assert (settings.roster, settings.tls) == (Path("r.csv"), TLS)
+        assert (settings.listen, settings.tls_listen) == ((), ("tcp:1",))
+        assert settings.allow_classic
+        assert not settings.insecure
+
+
+@pytest.mark.parametrize(
+    ("given", "listen", "tls_listen"),
+    [
+        ({}, (), ("tcp:12345:interface=127.0.0.1:backlog=128",)),
+        ({"tls-listen": "tcp:1"}, (), ("tcp:1",)),
+        ({"tls-listen": "tcp:1", "listen": "tcp:2"}, ("tcp:2",), ("tcp:1",)),
+    ],
+)
+def test_where_tls_is_spoken(given, listen, tls_listen) -> None:
+    """At endpoints of its own, beside or instead of plain ones; the one that is made is TLS's."""
+    options = {name: IDENTITY[name] for name in ("roster", "tls-cert", "tls-key", "tls-ca")}
+    settings = central(options | given)
+    assert (settings.listen, settings.tls_listen) == (listen, tls_listen)
+    assert settings.has_own_endpoints == bool(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"roster": "r"}, "a roster needs --tls-cert"),
+        ({"tls-cert": "c"}, "for TLS, --tls-key and --tls-ca is missing"),
+        ({"tls-cert": "c", "tls-key": "k"}, "for TLS, --tls-ca is missing"),
+        ({"tls-cert": "c", "tls-key": "k", "tls-ca": "a"}, "TLS needs --roster"),
+        ({"tls-listen": "tcp:1"}, "--tls-listen needs --tls-cert"),
+        ({"allow-classic": "yes"}, "--allow-classic has no meaning without --roster"),
+        (
+            {"roster": "r", "tls-cert": "c", "tls-key": "k", "tls-ca": "a", "listen": "tcp:1"},
+            "TLS needs --tls-listen",
+        ),
+    ],
+)
+def test_what_goes_together(given, says) -> None:
+    """Nobody is open, or closed, by half of what it takes."""
+    assert says in refused(central, given)
+
+
+def test_tls_of_the_agency() -> None:
+    """All three files, from options or variables, or none."""
+    assert agency().tls is None
+    assert agency({name: text for name, (_, text) in AGENCY_TLS.items()}).tls == TLS
+    assert agency({}, dict(AGENCY_TLS.values())).tls == TLS
+    assert "--tls-ca is missing" in refused(agency, {"tls-cert": "c", "tls-key": "k"})
 
 
 def test_order_of_sources(tmp_path) -> None:
@@ -264,6 +363,21 @@ def test_files_of_the_original(tmp_path) -> None:
 
 # B56: option, text, what the sentence must say
 BAD_CENTRAL = [
+    ("LOTTERY_HELLO_TIMEOUT", "0", "seconds above 0"),
+    ("LOTTERY_FRAME_TIMEOUT", "0", "seconds above 0"),
+    ("LOTTERY_CLOSE_GRACE", "0", "seconds above 0"),
+    ("LOTTERY_STRANGERS", "0", "from 1 to 65536"),
+    ("LOTTERY_STRANGERS", "65537", "from 1 to 65536"),
+    ("LOTTERY_PER_ADDRESS", "0", "from 1 to 65536"),
+    ("LOTTERY_PER_ADDRESS", "65537", "from 1 to 65536"),
+    ("LOTTERY_RECONNECTS", "-1", "from 0 to 1000000"),
+    ("LOTTERY_RECONNECTS", "1000001", "from 0 to 1000000"),
+    ("LOTTERY_MOST_BETS", "-1", "from 0 to"),
+    ("LOTTERY_INSECURE", "perhaps", "no, false, off or 0"),
+    ("LOTTERY_ALLOW_CLASSIC", "", "no, false, off or 0"),
+    ("LOTTERY_ROSTER", "", "a path"),
+    ("LOTTERY_TLS_CERT", "", "a path"),
+    ("LOTTERY_TLS_LISTEN", "", "an endpoint"),
     ("SERVER_PORT", "0", "from 1 to 65535"),
     ("SERVER_PORT", "-1", "from 1 to 65535"),
     ("SERVER_PORT", "70000", "from 1 to 65535"),
