@@ -82,8 +82,8 @@ def test_every_option_about_who_may_come_in() -> None:
     settings = parsed(
         "--listen=tcp:1", "--tls-listen", "tcp:2", "--tls-listen=tcp:3", "--tls-cert=c",
         "--tls-key=k", "--tls-ca=a", "--roster=r", "--allow-classic", "--insecure",
-        "--hello-timeout=1", "--frame-timeout=2", "--close-grace=3", "--strangers=4", "--per-address=5",
-        "--reconnects=6", "--most-bets=7",
+        "--hello-timeout=1", "--frame-timeout=2", "--close-grace=3", "--strangers=4",
+        "--per-address=5", "--reconnects=6", "--most-bets=7",
     ).settings  # fmt: skip
     assert (settings.listen, settings.tls_listen) == (("tcp:1",), ("tcp:2", "tcp:3"))
     assert settings.tls == TlsFiles(Path("c"), Path("k"), Path("a"))
