@@ -424,9 +424,11 @@ def test_a_classic_agency_is_not_of_the_roster(tmp_path: Path) -> None:
     assert old.place is not None
     assert old.place.agency == 1
     rig.draw.keep_places(frozenset({1, 2}), 1)
-    assert old.told == []
-    assert rig.refused(1) == (Code.TAKEN, "agency 1 is a classic one in draw 4")
     assert undecided(rig) == 2  # its own, and that of agency 2
+    assert rig.refused(1) == (Code.TAKEN, "agency 1 is a classic one in draw 4")
+    rig.draw.keep_places(frozenset({2}), 1)
+    assert not old.place.refuses
+    assert undecided(rig) == 2
     rig.ends(old, rig.hello(2))
     assert agencies(rig.decided[0]) == [1, 2]
     rig.close()
@@ -463,6 +465,21 @@ def test_classic_agencies_leave_room_for_the_roster(
         rig.classic()
     assert rig.refused(None)[0] is Code.FULL
     assert [len(rig.hello(number).welcomes) for number in (2, 3)] == [1, 1]
+    rig.close()
+
+
+def test_a_place_that_is_decided_is_nobodys(tmp_path: Path) -> None:
+    """Whoever is added, or allowed, after it was given up: it does not come back."""
+    rig = Rig(tmp_path, 4)
+    rig.draw.keep_places(frozenset({1, 2, 3, 4}), 0)
+    rig.draw.keep_places(frozenset({1, 2}), 0)
+    rig.draw.keep_places(frozenset({1, 2}), 2)
+    assert rig.refused(None)[0] is Code.FULL
+    rig.draw.keep_places(frozenset({1, 2, 3}), 0)
+    known = [rig.hello(number) for number in (1, 2)]
+    assert rig.refused(3) == (Code.CLOSED, "draw 4 takes no more agencies")
+    rig.ends(*known)
+    assert agencies(rig.decided[0]) == [1, 2]
     rig.close()
 
 

@@ -160,6 +160,7 @@ def test_a_handshake_that_takes_too_long(tmp_path: Path) -> None:
         assert agency.transport.aborted
         assert agency.bytes_heard() == b""
         assert failures(house) == [("WARNING", "TIMEOUT", LATE)]
+        assert house.log.of("probe") == []
         assert strangers(house) == 0
 
 

@@ -540,6 +540,43 @@ def test_a_peer_that_closes(tmp_path: Path, version: str) -> None:
         assert [each["code"] for each in town.house.log.of("agency")] == ["LEFT_OUT", "LEFT_OUT"]
 
 
+@BOTH
+def test_a_peer_that_does_not_read(tmp_path: Path, version: str) -> None:
+    """It is read from, and what it sent is stored; it is gone in bounded time when it has to be."""
+    town = Town(tmp_path)
+    with town.house as house:
+        peer = Peer(town, agency(1), version)
+        peer.say(Hello(1))
+        peer.heard()
+        peer.agency.stop_reading()
+        rows = bets(1, 200)
+        peer.say(*(batch([row], index) for index, row in enumerate(rows)))
+        assert house.draw.places[0].stored == 200
+        peer.say(b"\0")
+        house.advance(4.5)
+        assert peer.agency.connected
+        house.advance(0.5)
+        assert not peer.agency.connected
+        assert peer.agency.transport.aborted
+
+
+@BOTH
+def test_stop(tmp_path: Path, version: str) -> None:
+    """In time, whoever is half through its handshake, silent, or at work; who can be is told."""
+    town = Town(tmp_path)
+    with town.house as house:
+        half = Peer(town, agency(1), version, begins=False)
+        half._turn()
+        half.agency.transport.arriving += half.outgoing()
+        silent, working = Peer(town, agency(1), version), Peer(town, agency(2), version)
+        working.say(Hello(2), batch(bets(2, 3)))
+        house.stop()
+        stopping = Error(Code.STOPPING, "the central is being stopped")
+        assert silent.heard() == [stopping]
+        assert working.heard()[-1] == stopping
+        assert not half.agency.connected
+
+
 # Every connection shows its certificate.
 
 
