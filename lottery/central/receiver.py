@@ -91,7 +91,7 @@ class MessageReceiver(Protocol, ABC):
         try:
             while room := self.room():
                 if self.state in SENDING and (run := self._decoder.next_run(room)):
-                    self._heard()
+                    self._turn.heard()
                     self.batchesReceived(*run)
                     if not self._decoder.unread:
                         return
@@ -99,16 +99,11 @@ class MessageReceiver(Protocol, ABC):
                 message = self._decoder.next_message()
                 if message is None:
                     return
-                self._heard()
+                self._turn.heard()
                 if self._conversation.heard(message):
                     self.messageReceived(message)
         except RemoteProtocolError as error:
             self.fail(error.code, error.sentence)
-
-    def _heard(self) -> None:
-        """A whole message is a move; a trickle of bytes is not."""
-        self._turn.moved()
-        self._turn.frame_begins()
 
     @property
     def speech(self) -> Speech:

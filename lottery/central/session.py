@@ -154,7 +154,7 @@ class AgencySession(IdentifiedPeer):
         if self._parting or self._connection.leaving or self._stopping:
             return
         self._waiting = False
-        self._heard()
+        self._turn.heard()
         self.proceed()
         if not self._waiting and not self._parting:
             self._connection.resume()

@@ -54,6 +54,10 @@ class TurnClock:
         """Note that what comes from now on is another frame, or is read again only now."""
         self._begun_at = self._clock.seconds()
 
+    def heard(self) -> None:
+        """Note that a whole frame has come: a move, a trickle of bytes is none."""
+        self._moved_at = self._begun_at = self._clock.seconds()
+
     def stop(self) -> None:
         """Stop for good; doing it twice is harmless."""
         if self._timer is not None and self._timer.active():

@@ -76,7 +76,9 @@ class Day:
         self.recorders: list[Recorder] = []
         self.others: list[History] = []
         self._draws, self._numbers, self._sent_away = draws, numbers, {"", *sent_away}
-        self._options = ("--agencies", places, "--log-level", level, *options)
+        # Its clients come back much sooner, and so more often, than an agency does.
+        always = ("--reconnects", 0)
+        self._options = ("--agencies", places, "--log-level", level, *always, *options)
         self._programs, self._allowed = list(programs), statuses
         self._faults: list[str] = []
         self._leaving = False

@@ -34,7 +34,7 @@ from oracle import History
 #: How soon a cut-off client comes back. There is nothing that would say that the central is up.
 _COME_BACK_SECONDS: Final = 0.02
 #: The codes after which a client comes back.
-_AGAIN: Final = frozenset({"FULL", "STORAGE", "STOPPING", "CLOSED"})
+_AGAIN: Final = frozenset({"FULL", "STORAGE", "STOPPING", "CLOSED", "BUSY"})
 _SIZES: Final = (1, 3, 10, 20, 37)
 _WINDOWS: Final = (1, 2, 8, 100_000)
 

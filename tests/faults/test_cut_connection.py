@@ -82,7 +82,7 @@ def test_cut_behind_every_byte(tmp_path: Path) -> None:
     cuts = cuts[: count("cuts")]
     draws = [cuts[first : first + PLACES] for first in range(0, len(cuts), PLACES)]
     draws[-1] += [Cut(TO_CENTRAL, 1, FIN)] * (PLACES - len(draws[-1]))
-    options = ("--agencies", PLACES, "--rejoin", 60, "--draws", len(draws))
+    options = ("--agencies", PLACES, "--rejoin", 60, "--draws", len(draws), "--reconnects", 0)
     with LiveCentral(tmp_path, *options, level="INFO") as central:
         played = [play(central, draw, each, rng) for draw, each in enumerate(draws, 1)]
         assert central.wait() == 0
