@@ -243,6 +243,7 @@ services:
     image: {IMAGE}
     environment:
       SERVER_HOST: 0.0.0.0
+      LOTTERY_INSECURE: "yes"
       SERVER_PORT: "5678"
       AGENCY_QUORUM_MIN: "2"
       LOGGING_LEVEL: DEBUG
