@@ -7,18 +7,21 @@ from ipaddress import ip_address
 
 from attrs import frozen
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
     IProtocolFactory,
     IStreamServerEndpoint,
 )
+from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from lottery.central.admission import Admission
-from lottery.errors import StartError
+from lottery.errors import SettingsError, StartError
+from lottery.ledger.longwork import Interrupted
 from lottery.ops.log import ActionLog
+from lottery.writer.disk import DiskWork
 
 #: Makes a factory of connections that are read as they come, of one of sessions.
 Over = Callable[[IProtocolFactory], IProtocolFactory]
@@ -63,6 +66,7 @@ class Door:
         self.ports: list[IListeningPort] = []
         self._listeners = listeners
         self._insecure = insecure
+        self._reloading = DeferredLock()
 
     def open(self, sessions: IProtocolFactory, log: ActionLog) -> None:
         """Listen, before the reactor turns again; who cannot listen everywhere fails.
@@ -89,6 +93,30 @@ class Door:
                     )
         for host, number in where:
             log("accept_connections", "in_progress", ip=host, port=number)
+
+    async def reload(self, disk: DiskWork, log: ActionLog) -> bool:
+        """Read again who may come in; all of it, or nothing is changed. Never fails.
+
+        :returns: whether something new is in force.
+        """
+        if self.read_again is None:
+            log("reload", "success", roster="none")
+            return False
+        await self._reloading.acquire()  # or what was read first could be in force last
+        try:
+            put_in_force = await disk.do("reload", self.read_again)
+        except Interrupted:
+            return False
+        except (SettingsError, OSError) as error:
+            log("reload", "fail", LogLevel.error, error=str(error))
+            return False
+        finally:
+            self._reloading.release()
+        if disk.stopped:
+            return False
+        put_in_force()
+        log("reload", "success", roster=len(self.admission.numbers or ()))
+        return True
 
     def close(self) -> Deferred[None]:
         """Listen no more; fires when all ports are closed."""

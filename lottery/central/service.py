@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import asdict
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock, gatherResults, succeed
+from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
@@ -24,7 +24,7 @@ from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
 from lottery.central.place import Place
 from lottery.central.reconnects import Reconnects
-from lottery.errors import DamagedLedger, LotteryError, SettingsError, StartError
+from lottery.errors import DamagedLedger, LotteryError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import DrawRecord, publish
@@ -82,7 +82,6 @@ class Central(Service):
         self._pools: list[WriterPool] = []
         self._closing: list[Deferred[None]] = []
         self._stopping = False
-        self._reloading = DeferredLock()
         self._draws = 0
         self.done: Deferred[int] = Deferred()
 
@@ -100,6 +99,15 @@ class Central(Service):
         """
         self._log_settings()
         self._data.own(self._again)
+        if self._data.open_to_others:
+            data_dir = self._settings.data_dir
+            self._log(
+                "data_directory",
+                "fail",
+                LogLevel.warn,
+                data_dir=data_dir,
+                error="others may use it",
+            )
         try:
             unfinished = recover(self._data, self._places)
             self._rounds.unreceived |= unreceived(self._data)
@@ -153,27 +161,10 @@ class Central(Service):
 
     async def reload(self) -> None:
         """Read roster and certificates again; all of it, or nothing is changed. Never fails."""
-        if self._door.read_again is None:
-            self._log("reload", "success", roster="none")
-            return
-        await self._reloading.acquire()  # or what was read first could be in force last
-        try:
-            put_in_force = await self._disk.do("reload", self._door.read_again)
-        except Interrupted:
-            return
-        except (SettingsError, OSError) as error:
-            self._log("reload", "fail", LogLevel.error, error=str(error))
-            return
-        finally:
-            self._reloading.release()
-        if self._stopping:
-            return
-        put_in_force()
-        numbers = self._door.admission.numbers or frozenset()
-        self._log("reload", "success", roster=len(numbers))
-        self._factory.check_roster()
-        if self._rounds.open is not None:
-            self._keep_places(self._rounds.open)
+        if await self._door.reload(self._disk, self._log):
+            self._factory.check_roster()
+            if self._rounds.open is not None:
+                self._keep_places(self._rounds.open)
 
     def _keep_places(self, draw: Draw) -> None:
         numbers = self._door.admission.numbers

@@ -127,6 +127,7 @@ class DataDirectory:
         """
         try:
             _make(self.path / "draws")
+            _close_to_others(self.path / "draws")
             _settle(self.path)
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
@@ -147,6 +148,11 @@ class DataDirectory:
         except BaseException:
             self.release()
             raise
+
+    @property
+    def open_to_others(self) -> bool:
+        """Whether somebody else's directory it is in part: what is below ``draws/`` is not."""
+        return bool(self.path.stat().st_mode & 0o077)
 
     @property
     def lock_fd(self) -> int:
@@ -215,6 +221,12 @@ def _make(path: Path) -> None:
         _make(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
         flush_directory(str(path.parent))
+
+
+def _close_to_others(path: Path) -> None:
+    """Have a directory that is there be the owner's alone, as one is that we make."""
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
 
 
 def _settle(path: Path) -> None:
