@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -70,14 +71,34 @@ def test_all_of_it_is_written_before_it_is_flushed(
     publish(path)
 
 
-def test_mode_whatever_the_umask(path: Path) -> None:
-    """The file is the operator's alone."""
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o277, 0o777])
+@pytest.mark.parametrize("left", [False, True])
+def test_mode_whatever_the_umask(path: Path, umask: int, left: bool) -> None:
+    """The file is the operator's alone, also one that is made in place of an open leftover."""
+    if left:
+        for each in (path, path.with_name("bets.csv.tmp")):
+            each.touch()
+            each.chmod(0o666)
+    before = os.umask(umask)
     try:
-        publish(path)
+        with published(path) as out:
+            modes = [os.fstat(out.fileno()).st_mode]
+        modes.append(path.stat().st_mode)
     finally:
         os.umask(before)
-    assert path.stat().st_mode & 0o7777 == 0o600
+    assert [stat.S_IMODE(mode) for mode in modes] == [0o600, 0o600]
+
+
+def test_a_link_is_not_followed(path: Path) -> None:
+    """What stands there already is never written through; it is gone for the next try."""
+    elsewhere = path.with_name("elsewhere")
+    elsewhere.write_bytes(b"kept")
+    path.with_name("bets.csv.tmp").symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic links"):
+        publish(path)
+    assert sorted(path.parent.iterdir()) == [elsewhere]
+    publish(path)
+    assert (path.read_bytes(), elsewhere.read_bytes()) == (b"new", b"kept")
 
 
 def test_leftovers_of_a_crash_are_replaced(path: Path) -> None:
@@ -92,8 +113,7 @@ def test_leftovers_of_a_crash_are_replaced(path: Path) -> None:
 def test_full_disk_leaves_nothing_behind(path: Path) -> None:
     """Without room there is no file, no temporary one either, and an older result stays."""
     path.write_bytes(b"old")
-    path.with_name("bets.csv.tmp").symlink_to("/dev/full")
-    with pytest.raises(OSError) as error:
+    with no_room_for(path), pytest.raises(OSError) as error:
         publish(path)
     assert error.value.errno == errno.ENOSPC
     assert path.read_bytes() == b"old"

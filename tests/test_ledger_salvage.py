@@ -180,9 +180,7 @@ def test_failure_leaves_the_old_file(
 def test_full_disk(path: Path) -> None:
     """No room leaves all as it was, and it can be tried again."""
     path.write_bytes(OPEN)
-    temporary = path.with_name("segment-0003.log.tmp")
-    temporary.symlink_to("/dev/full")
-    with pytest.raises(OSError) as error:
+    with no_room_for(path), pytest.raises(OSError) as error:
         salvage(path, DRAW, 3)
     assert error.value.errno == errno.ENOSPC
     assert path.read_bytes() == OPEN

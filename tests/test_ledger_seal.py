@@ -354,8 +354,7 @@ def test_full_disk(
     closing(draw, *PARTS)
     before = tree(draw.path)
     for name in ("bets.csv", "draw.json"):
-        draw.path.joinpath(f"{name}.tmp").symlink_to("/dev/full")
-        with pytest.raises(OSError) as error:
+        with no_room_for(draw.path / name), pytest.raises(OSError) as error:
             seal(draw, record)
         assert error.value.errno == errno.ENOSPC
         draw.bets_csv.unlink(missing_ok=True)

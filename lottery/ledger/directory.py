@@ -28,7 +28,7 @@ from lottery.errors import DamagedLedger, StartError
 from lottery.ledger.owner import holders
 from lottery.ledger.publish import TEMPORARY
 from lottery.ledger.record import DrawRecord, publish, read_record
-from lottery.ledger.segment import flush_directory
+from lottery.ledger.segment import flush_directory, open_private
 
 _DRAW_NAME: Final = re.compile(r"(?!000000)(?:[0-9]{6}|[1-9][0-9]{6,})")
 _SEGMENT_NAME: Final = re.compile(r"segment-([0-9]{4}|[1-9][0-9]{4,})\.log")
@@ -129,7 +129,7 @@ class DataDirectory:
             _make(self.path / "draws")
             _close_to_others(self.path / "draws")
             _settle(self.path)
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            lock = open_private(str(self.path / "lock"), os.O_RDWR)
         except OSError as error:
             raise StartError(f"the data directory {self.path} cannot be used, {error}") from error
         self._lock.append(lock)
@@ -151,7 +151,12 @@ class DataDirectory:
 
     @property
     def open_to_others(self) -> bool:
-        """Whether somebody else's directory it is in part: what is below ``draws/`` is not."""
+        """Whether other users may look into it, or write there; never below ``draws/``.
+
+        One that was there before keeps its mode: that is for whoever made it to mend.
+
+        :raises OSError: if it is not there.
+        """
         return bool(self.path.stat().st_mode & 0o077)
 
     @property
@@ -188,7 +193,7 @@ class DataDirectory:
         if draw is None or draw.record.exists() or draw.segments():
             number = draw.number + 1 if draw else 1
             draw = DrawDirectory(number, self.path / "draws" / f"{number:06d}")
-            draw.path.mkdir(mode=0o700)
+            _make_private(draw.path)
         self.publish_open(draw, places)
         return draw
 
@@ -219,12 +224,21 @@ def _make(path: Path) -> None:
     """Make a directory and those above it, each to be found again after a power cut."""
     if not path.is_dir():
         _make(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
+        _make_private(path)
         flush_directory(str(path.parent))
 
 
+def _make_private(path: Path) -> None:
+    """Make a directory that is its owner's alone, whatever the umask, if it is not there."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    path.chmod(0o700)
+
+
 def _close_to_others(path: Path) -> None:
-    """Have a directory that is there be the owner's alone, as one is that we make."""
+    """Have a directory that is there be the owner's alone, as one is that we make.
+
+    What is below it may keep its mode, also if an earlier version made it: nobody gets there.
+    """
     if path.stat().st_mode & 0o077:
         path.chmod(0o700)
 

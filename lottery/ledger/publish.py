@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from lottery.ledger.segment import flush_directory
+from lottery.ledger.segment import flush_directory, open_private
 
 TEMPORARY: Final = ".tmp"
 """What a file's name ends in until it is published."""
@@ -27,8 +27,7 @@ def published(path: Path) -> Iterator[IO[bytes]]:
     """
     temporary = path.with_name(path.name + TEMPORARY)
     try:
-        # Not open(): the file is the operator's alone, whatever the umask.
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        fd = open_private(str(temporary), os.O_WRONLY | os.O_TRUNC)
         with os.fdopen(fd, "wb") as out:
             yield out
             out.flush()

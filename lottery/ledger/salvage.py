@@ -8,6 +8,7 @@ old one's place. Only then do they count. To do it twice changes nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from attrs import frozen
 from lottery.errors import DamagedLedger
 from lottery.ledger.publish import published, settle
 from lottery.ledger.reading import SegmentReading, TornTail, behind_end, not_all, not_next
-from lottery.ledger.segment import HEADER_BYTES, Kind, pack, pack_close, pack_head, record_at
+from lottery.ledger.segment import (
+    HEADER_BYTES,
+    Kind,
+    open_private,
+    pack,
+    pack_close,
+    pack_head,
+    record_at,
+)
 from lottery.ledger.standing import Standing, crc_as_sent
 
 
@@ -61,7 +70,7 @@ def salvage(path: Path, draw: int, number: int, anew: bool = False) -> TornTail 
         file is as it was, or whole and closed but not known to be on disk.
     """
     if not path.exists():
-        path.touch(mode=0o600)
+        os.close(open_private(str(path), os.O_WRONLY | os.O_EXCL))
     found = examine(path, draw, number)
     if found.closed and not anew:
         settle(path)

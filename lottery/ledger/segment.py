@@ -116,7 +116,7 @@ class Segment:
         self._min_free = min_free
         self._head = pack_head(draw, number)
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            self._fd = open_private(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
         except OSError as error:
             raise _no_room_or(error) from error
         fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -239,6 +239,22 @@ class Records:
         while (record := record_at(self._data, self.end)) is not None:
             self.end = record.offset + record.length
             yield record
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file that is its owner's alone, whatever the umask; it is made if need be.
+
+    A link of that name is an error: nothing of the ledger is one.
+
+    :param flags: as :func:`os.open` has them; those that make it and refuse links are added.
+    :raises OSError: if it cannot be made or opened.
+    """
+    fd = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        os.fchmod(fd, 0o600)  # a umask takes bits away, and an older file may have more of them
+    except OSError:
+        pass  # a file system without modes; and no umask gives others a right
+    return fd
 
 
 def flush_directory(path: str) -> None:

@@ -160,7 +160,7 @@ def gave_up(agency: LiveAgency) -> None:
     """The agency tries again and again, and then ends with status 1 and one line that says why."""
     with agency:
         assert agency.wait() == 1, agency.log
-    cut_off = r"\| error: was cut off before the welcome, connection was "
+    cut_off = r"\| error: was cut off before the welcome, "
     assert agency.matches(rf"INFO +action: connect \| result: in_progress \| .*{cut_off}")
     (line,) = agency.matches(r"ERROR .*")
     assert re.search(rf"action: connect \| result: fail \| .*{cut_off}", line[0])
@@ -249,9 +249,9 @@ def test_trust(town: Town, version: str) -> None:
     assert central.handshakes == [""]
 
 
-@pytest.mark.parametrize("host", ["localhost", "[::1]", "localhost."])
+@pytest.mark.parametrize("host", ["localhost", "[::1]"])
 def test_names_of_the_central(town: Town, host: str) -> None:
-    """A host name, with or without a dot at its end, and an address of IPv6 are checked, too."""
+    """A host name and an address of IPv6 are checked, too."""
     pair = town.authority.central("localhost", "::1")
     where = "::1" if "[" in host else "127.0.0.1"
     with Central(context_of(town, pair, VERSIONS["1.3"]), where) as central:
@@ -366,17 +366,15 @@ class TestLiveCentral:
 
     def test_stopped(self, town: Town, central: LiveCentral, tmp_path: Path) -> None:
         """A signal ends an agency that waits, as soon as its connection is closed."""
-        read, write = os.pipe()
-        cert, key = town.agency
-        files = ("--tls-cert", cert, "--tls-key", key, "--tls-ca", town.authority.ca)
-        agency = LiveAgency(tmp_path, central.tls_port, 7, "-", *files, stdin=read)
-        os.close(read)
-        try:
-            os.write(write, b"".join(f"{row}\n".encode() for row in made_up(500)))
-            with agency:
+        pipe = tmp_path / "bets.csv"
+        os.mkfifo(pipe)
+        # Read and write: without a reader, opening would wait for one.
+        with open(os.open(pipe, os.O_RDWR), "wb", buffering=0) as file:
+            file.write("".join(f"{row}\n" for row in made_up(500)).encode())
+            cert, key = town.agency
+            files = ("--tls-cert", cert, "--tls-key", key, "--tls-ca", town.authority.ca)
+            with LiveAgency(tmp_path, central.tls_port, 7, pipe, *files) as agency:
                 agency.wait_for("action: connect . result: success")
                 status, seconds = agency.stop(signal.SIGTERM)
-        finally:
-            os.close(write)
         assert status == 0, agency.log
         assert seconds < 2, agency.log

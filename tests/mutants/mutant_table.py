@@ -395,20 +395,20 @@ MUTANTS: Final = (
     ),
     Mutant(
         "another roster is not held against those who are in",
-        (Edit("lottery/central/service.py", "        self._factory.check_roster()\n", ""),),
+        (Edit("lottery/central/service.py", "            self._factory.check_roster()\n", ""),),
         ("tests/test_central_service.py::test_reload",),
     ),
     Mutant(
         "two reloads at once",
         (
             Edit(
-                "lottery/central/service.py",
+                "lottery/central/door.py",
                 "        await self._reloading.acquire()  "
                 "# or what was read first could be in force last\n",
                 "",
             ),
             Edit(
-                "lottery/central/service.py",
+                "lottery/central/door.py",
                 "            self._reloading.release()\n",
                 "            pass\n",
             ),
