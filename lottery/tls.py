@@ -36,6 +36,15 @@ _OTHER = "not certificates or a key"
 LEAST_RSA_BITS = 2048
 LEAST_EC_BITS = 256
 
+#: How a certificate that is none may show itself.
+_UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 #: OpenSSL's numbers of what may be wrong with a certificate (openssl-verify, X509_V_ERR_*).
 _FLAWS: Mapping[int, str] = {
     7: "bears a signature that is not of its authority",
@@ -131,14 +140,17 @@ def words_of(error: BaseException | None) -> str:
 def _certificates(path: Path) -> list[x509.Certificate]:
     """Read the certificates of a file, at least one; their keys are strong enough."""
     data = read_regular(path, LARGEST_FILE_BYTES, _OTHER)
-    if b"-----BEGIN CERTIFICATE-----" not in data:
+    count = data.count(b"-----BEGIN CERTIFICATE-----")
+    if not count:
         raise _refused(path, "no certificate stands there in PEM")
     try:
         found = x509.load_pem_x509_certificates(data)
         # What is parsed only when it is asked for is asked for here, where it may fail.
         parts = [(each.public_key(), each.extensions, each.subject) for each in found]
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except _UNREADABLE:
         raise _refused(path, "a certificate there cannot be read") from None
+    if len(found) != count:
+        raise _refused(path, "a certificate there is cut off")
     for place, (public_key, _, _) in enumerate(parts, 1):
         if weakness := _weakness(public_key):
             raise _refused(path, f"{_which(place, found)} has a key of {weakness}")

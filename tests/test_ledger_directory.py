@@ -105,6 +105,70 @@ def test_own_makes_a_private_directory(data: DataDirectory) -> None:
     assert data.draws() == []
 
 
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o277, 0o777])
+def test_private_whatever_the_umask(data: DataDirectory, umask: int) -> None:
+    """A umask neither gives others a right nor takes one from the owner; all is made below it."""
+    before = os.umask(umask)
+    try:
+        data.own()
+        data.new_draw(5)
+    finally:
+        os.umask(before)
+    assert not data.open_to_others
+    found = {path: path.stat().st_mode & 0o7777 for path in data.path.parent.parent.rglob("*")}
+    assert {path.name for path in found} >= {"state", "data", "draws", "000001", "draw.json"}
+    for path, mode in found.items():
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_open"),
+    [(0o755, True), (0o770, True), (0o1777, True), (0o701, True), (0o700, False), (0o2700, False)],
+)
+def test_a_directory_that_was_there_before(data: DataDirectory, mode: int, is_open: bool) -> None:
+    """It keeps its mode, which is told; ``draws`` and the lock are closed to others in any case.
+
+    What stands in ``draws`` keeps its mode, too: nobody else gets there.
+    """
+    older = data.path / "draws" / "000001"
+    older.mkdir(parents=True)
+    (older / "draw.json").touch(mode=0o644)
+    (data.path / "lock").touch()
+    for path in (data.path, older.parent, older):
+        path.chmod(mode)
+    (data.path / "lock").chmod(0o666)
+    data.own()
+    assert data.open_to_others is is_open
+    assert data.path.stat().st_mode & 0o7777 == mode
+    assert older.stat().st_mode & 0o7777 == mode
+    assert older.parent.stat().st_mode & 0o777 == 0o700
+    assert (data.path / "lock").stat().st_mode & 0o7777 == 0o600
+
+
+def test_a_lock_that_is_a_link(data: DataDirectory, tmp_path: Path) -> None:
+    """Who may write to the directory cannot have another file cut to nothing."""
+    data.path.mkdir(parents=True)
+    (tmp_path / "precious").write_text("kept")
+    (data.path / "lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(StartError, match=r"cannot be used, .* symbolic links"):
+        data.own()
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_draws_of_somebody_else(data: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ``draws`` cannot be closed to others, a sentence says so, and nothing is begun."""
+
+    def fail(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    (data.path / "draws").mkdir(parents=True)
+    (data.path / "draws").chmod(0o770)
+    monkeypatch.setattr(Path, "chmod", fail)
+    with pytest.raises(StartError, match=r"cannot be used, .* not permitted: .*draws"):
+        data.own()
+    assert [path.name for path in data.path.iterdir()] == ["draws"]
+
+
 def test_own_what_is_there(data: DataDirectory) -> None:
     """What an earlier run has left stays, and a longer pid of it leaves nothing behind."""
     (data.path / "draws" / "000002").mkdir(parents=True)

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from ledger_disk import no_room_for
 
 import lottery.ledger.publish as publish_module
 from lottery.ledger.publish import published, settle

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledger_bytes import DRAW, NONCE, batch, closed, crc, end
+from ledger_disk import no_room_for
 
 import lottery.ledger.reading as reading_module
 from lottery.errors import DamagedLedger
@@ -175,6 +176,21 @@ def test_failure_leaves_the_old_file(
     assert list(path.parent.iterdir()) == [path]
     salvage(path, DRAW, 3)
     assert path.read_bytes() == salvaged(ENDS[-2])
+
+
+@pytest.mark.parametrize("umask", [0, 0o277, 0o777])
+@pytest.mark.parametrize("data", [None, OPEN])
+def test_private_whatever_the_umask(path: Path, umask: int, data: bytes | None) -> None:
+    """What is made of a segment is its owner's alone, also of one that there is not."""
+    if data is not None:
+        path.write_bytes(data)
+    before = os.umask(umask)
+    try:
+        salvage(path, DRAW, 3)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o7777 == 0o600
+    assert examine(path, DRAW, 3).closed
 
 
 def test_full_disk(path: Path) -> None:

@@ -24,6 +24,7 @@ from ledger_bytes import (
     rows,
     tree,
 )
+from ledger_disk import no_room_for
 
 import lottery.ledger.checked as checked_module
 import lottery.ledger.index as index_module

@@ -25,6 +25,7 @@ from lottery.ledger.segment import (
     Records,
     Segment,
     flush_directory,
+    open_private,
     pack,
     pack_close,
     pack_head,
@@ -231,6 +232,52 @@ def test_segment_is_made_for_its_owner_alone(path: Path, segment: Segment) -> No
     assert path.stat().st_mode & 0o7777 == 0o600
     assert path.stat().st_size == 0
     assert segment.flushed == 0
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077, 0o277, 0o777])
+def test_private_whatever_the_umask(path: Path, umask: int) -> None:
+    """A umask neither gives others a right nor takes one from the owner, who has to read it."""
+    before = os.umask(umask)
+    try:
+        segment = Segment(str(path), 7, 2)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o7777 == 0o600
+    segment.append(DATA)
+    segment.close()
+
+
+def test_private_again(path: Path) -> None:
+    """A file that is there keeps its bytes, and is its owner's alone from then on."""
+    path.write_bytes(b"kept")
+    path.chmod(0o666)
+    os.close(open_private(str(path), os.O_RDWR))
+    assert path.stat().st_mode & 0o7777 == 0o600
+    assert path.read_bytes() == b"kept"
+
+
+def test_private_does_not_follow_a_link(path: Path, tmp_path: Path) -> None:
+    """What it leads to is neither made nor opened, nor given another mode."""
+    (tmp_path / "elsewhere").touch(mode=0o644)
+    for target in ("elsewhere", "nowhere"):
+        path.unlink(missing_ok=True)
+        path.symlink_to(tmp_path / target)
+        with pytest.raises(OSError, match="symbolic links"):
+            open_private(str(path), os.O_RDWR)
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o7777 == 0o644
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_private_where_there_are_no_modes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that knows no modes is no obstacle."""
+
+    def fail(fd: int, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchmod", fail)
+    fd = open_private(str(path), os.O_WRONLY)
+    assert os.write(fd, b"x") == 1
+    os.close(fd)
 
 
 def test_segment_is_locked_for_its_life(path: Path) -> None:

@@ -1,16 +1,43 @@
-"""The decoder of frames: whatever the chunks, the same messages and the same error."""
+"""The decoder of frames: whatever the chunks, the same messages and the same error.
+
+Behind it stand the encoders, which have to give back the bytes, and the table of states.
+"""
 
 from __future__ import annotations
 
-from lottery.errors import RemoteProtocolError
+from lottery.errors import LocalProtocolError, RemoteProtocolError
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder, Vocabulary
 from lottery.wire.frames import payloads_of
-from lottery.wire.messages import Message
-from lottery.wire.states import Conversation
+from lottery.wire.messages import (
+    Batch,
+    ClassicBatch,
+    ClassicEnd,
+    ClassicRefused,
+    ClassicStored,
+    ClassicWinners,
+    End,
+    Message,
+    Refused,
+)
+from lottery.wire.states import Conversation, State
 
-_TO_CENTRAL = (lottery1.TO_CENTRAL, classic.TO_CENTRAL)
-_ENDS: tuple[tuple[Vocabulary, ...], ...] = (_TO_CENTRAL, (lottery1.TO_AGENCY,))
+# What both ends say, in one stream: only so does a conversation come further than its HELLO.
+_BOTH_WAYS = (
+    Vocabulary(lottery1.DIALECT, {**lottery1.TO_CENTRAL.framed, **lottery1.TO_AGENCY.framed}),
+    Vocabulary(
+        classic.DIALECT,
+        {**classic.TO_CENTRAL.framed, **classic.TO_AGENCY.framed},
+        {**classic.TO_AGENCY.bare, **classic.TO_CENTRAL.bare},
+    ),
+)
+_ENDS: tuple[tuple[Vocabulary, ...], ...] = (
+    (lottery1.TO_CENTRAL, classic.TO_CENTRAL),
+    (lottery1.TO_AGENCY,),
+    (classic.TO_AGENCY,),
+    _BOTH_WAYS,
+)
+_CLASSIC = (ClassicBatch, ClassicEnd, ClassicRefused, ClassicStored, ClassicWinners)
 
 Outcome = tuple[list[Message], str, int]
 
@@ -18,17 +45,22 @@ Outcome = tuple[list[Message], str, int]
 def fuzz(data: bytes) -> None:
     """Take the first byte for who listens, the second for the size of chunks, the rest as sent.
 
-    :raises AssertionError: if how it is cut makes a difference.
+    :raises AssertionError: if how it is cut makes a difference, the encoders say something else,
+        or the two ends of a conversation do not agree.
     """
     if len(data) < 2:
         return
-    vocabularies, size, stream = _ENDS[data[0] % 2], data[1] % 64 + 1, data[2:]
+    vocabularies, size, stream = _ENDS[data[0] % len(_ENDS)], data[1] % 64 + 1, data[2:]
     chunks = [stream[place : place + size] for place in range(0, len(stream), size)]
     whole = _messages(vocabularies, [stream])
     assert _messages(vocabularies, chunks) == whole
     assert _messages(vocabularies, [stream], runs=True) == whole
     assert _messages(vocabularies, chunks, runs=True) == whole
-    _converse(whole[0])
+    messages, error, unread = whole
+    said = b"".join(map(_encode, messages))
+    assert stream.startswith(said)
+    assert error or len(said) + unread == len(stream)
+    _converse(messages)
 
 
 def _messages(
@@ -63,12 +95,35 @@ def _of_run(vocabularies: tuple[Vocabulary, ...], frames: bytes, count: int) -> 
     return [message for message in messages if message is not None]
 
 
+def _encode(message: Message) -> bytes:
+    return (classic if isinstance(message, _CLASSIC) else lottery1).encode(message)
+
+
 def _converse(messages: list[Message]) -> None:
-    """Hear them in turn; what may not be said is an error with a sentence, and nothing else."""
-    conversation = Conversation()
+    """Say them at one end and hear them at the other: both go on alike, or neither does.
+
+    A batch or an END behind a refusal counts only at the index that the refusal has named.
+    """
+    hearing, saying, due = Conversation(), Conversation(), None
     for message in messages:
+        before = hearing.state
         try:
-            conversation.heard(message)
+            counts = hearing.heard(message)
         except RemoteProtocolError as error:
-            assert error.sentence
-            return
+            assert error.sentence.isprintable()
+            assert hearing.state is before
+            try:
+                saying.said(message)
+            except LocalProtocolError:
+                assert saying.state is before
+                return
+            raise AssertionError(f"{message} may be said and not heard") from error
+        assert before is not State.OVER
+        saying.said(message)
+        assert saying.state is hearing.state
+        assert counts or hearing.state is before is State.REFUSED
+        if isinstance(message, Refused):
+            due = message.expected
+        elif counts and due is not None and isinstance(message, Batch | End):
+            assert due == (message.first if isinstance(message, Batch) else message.total)
+            due = None

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from fuzz.files import folder
 
 from lottery.central.roster import read_roster
-from lottery.errors import RemoteProtocolError, SettingsError
-
-_MEMORY = Path("/dev/shm")
-_DIRECTORY = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
+from lottery.errors import Code, RemoteProtocolError, SettingsError
 
 
 def fuzz(data: bytes) -> None:
-    """Take the bytes for those of a roster, and each word of it for the mark of a certificate.
+    """Take the bytes for those of a roster, and its words for the marks of certificates,
+    each alone and all at once.
 
     :raises AssertionError: if somebody is known by what no line says, or a sentence cannot be
         printed.
     """
-    path = Path(_DIRECTORY.name) / "roster.csv"
+    path = folder() / "roster.csv"
     path.write_bytes(data)
     try:
         roster = read_roster(path)
@@ -31,8 +28,10 @@ def fuzz(data: bytes) -> None:
         assert 1 <= len(agency.name) <= 64
         assert agency.name.isprintable()
     words = data.decode("utf-8-sig").replace(",", "\n").split("\n")
-    for word in {"", *(each.strip() for each in words[:200])}:
+    marks = {each.strip() for each in words[:200]}
+    for certificate in [*([mark] for mark in marks), marks]:
         try:
-            assert roster.whose([word]).number in roster.agencies
-        except RemoteProtocolError:
-            pass
+            assert roster.whose(certificate).number in roster.agencies
+        except RemoteProtocolError as error:
+            assert error.code is Code.AUTH
+            assert error.sentence.isprintable()

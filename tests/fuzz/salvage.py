@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+from zlib import crc32
+
+from fuzz.files import folder
 
 from lottery.errors import DamagedLedger
 from lottery.ledger.reading import SegmentReading
 from lottery.ledger.salvage import examine, extend, salvage
+from lottery.ledger.segment import HEADER_BYTES, MAGIC, pack_close, pack_head
 from lottery.ledger.standing import Standing
 
 DRAW, NUMBER = 1, 1
-_MEMORY = Path("/dev/shm")
-_DIRECTORY = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
+_CRC_BYTES = 4
 
 
 def fuzz(data: bytes) -> None:
     """Take the bytes for those of a segment whose writer was killed.
 
+    They are taken a second time with every CRC-32 put right, which chance hardly ever does:
+    what else there is to refuse stands behind it.
+
     :raises AssertionError: if what is salvaged is not what was valid before.
     """
-    path = Path(_DIRECTORY.name) / "segment-0001.log"
+    _salvage(data)
+    mended = _mended(data)
+    if mended != data:
+        _salvage(mended)
+
+
+def _salvage(data: bytes) -> None:
+    path = folder() / "segment-0001.log"
     path.write_bytes(data)
     try:
+        found = examine(path, DRAW, NUMBER)
         before = _records(path)
         salvage(path, DRAW, NUMBER)
     except DamagedLedger as error:
         assert 0 <= error.offset <= len(data)
-        assert str(error)
+        assert str(error).isprintable()
         assert path.read_bytes() == data
         return
     finally:
-        assert os.listdir(_DIRECTORY.name) == [path.name]
+        assert [each for each in os.listdir(folder()) if each.startswith(path.name)] == [path.name]
     salvaged = path.read_bytes()
+    valid = data[: found.valid] or pack_head(DRAW, NUMBER)
+    assert salvaged == (data if found.closed else valid + pack_close(len(valid)))
     assert examine(path, DRAW, NUMBER).closed
     assert _records(path) == before
-    assert salvage(path, DRAW, NUMBER) is None
-    assert path.read_bytes() == salvaged
+    for anew in (False, True):
+        assert salvage(path, DRAW, NUMBER, anew) is None
+        assert path.read_bytes() == salvaged
     agencies = {agency for _, agency, *_ in before}
     try:
         extend(path, {agency: Standing() for agency in agencies})
     except DamagedLedger as error:
-        assert str(error)
+        assert str(error).isprintable()
 
 
 def _records(path: Path) -> list[tuple[object, ...]]:
@@ -51,3 +67,18 @@ def _records(path: Path) -> list[tuple[object, ...]]:
         (record.kind, record.agency, record.first, record.bets, record.classic, bytes(body))
         for record, body in SegmentReading(path, DRAW, NUMBER)
     ]
+
+
+def _mended(data: bytes) -> bytes:
+    """The same records with the CRC-32 that they should have, as far as records go."""
+    result, place = bytearray(data), 0
+    while result.startswith(MAGIC, place):
+        body = place + HEADER_BYTES
+        length = int.from_bytes(result[body - 16 : body - 12], "big")
+        if body + length > len(result):
+            break
+        crc_at = body - _CRC_BYTES
+        crc = crc32(result[body : body + length], crc32(result[place:crc_at]))
+        result[crc_at:body] = crc.to_bytes(_CRC_BYTES, "big")
+        place = body + length
+    return bytes(result)

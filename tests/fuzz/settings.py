@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+
+from fuzz.files import folder
 
 from lottery.errors import SettingsError
 from lottery.settings import agency_settings, central_settings
 from lottery.settings_files import Entry, read_ini, read_yaml
-
-_MEMORY = Path("/dev/shm")
-_DIRECTORY = tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None)
 
 
 def fuzz(data: bytes) -> None:
@@ -19,7 +16,7 @@ def fuzz(data: bytes) -> None:
 
     :raises AssertionError: if a value is no text, or a sentence cannot be printed.
     """
-    path = Path(_DIRECTORY.name) / "settings"
+    path = folder() / "settings"
     path.write_bytes(data)
     _entries(lambda: read_ini(str(path)))
     _entries(lambda: read_yaml(str(path)))

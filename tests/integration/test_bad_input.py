@@ -3,12 +3,16 @@
 The tables say for each input what the central has to answer. All of them run against the same
 central, one after the other, while a neighbour keeps sending good batches in between: it must
 never notice. What others have stored is compared before and after each row.
+
+That central speaks TLS and has a roster; everybody comes with the certificate of their number. TLS
+has no half of a connection to close: where that matters, another central stands, in plain text.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import ssl
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
@@ -17,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from attrs import define, frozen
+from attrs import define, field, frozen
 from classic_agency import END, STORED, ClassicAgency, batch_of, frame, payload_of
 from live import LiveCentral, made_up
 from lottery1_agency import (
@@ -35,10 +39,13 @@ from lottery1_agency import (
     received,
     refusal_in,
 )
+from pki import Authority, uri_of, write_roster
+from tls_agency import TlsAgency, TlsClassicAgency, context_of
 
 from lottery.command import main
 
 NEIGHBOUR: Final = 4_000_000_000
+FIRST: Final = 1_000_000
 GOOD: Final = "Ana,Paz,30904465,1999-03-17,2201"
 OTHER: Final = "Juan,Gil,24807259,1984-12-01,42"
 HEADER_LINE: Final = "nombre,apellido,documento,nacimiento,numero"
@@ -65,12 +72,32 @@ class Neighbour:
 class Town:
     """A central, the neighbour, and a new agency for each row of the tables.
 
+    :ivar authority: who signs the agencies' certificates; None: all of it is in plain text.
     :ivar agency: the last number that was given to an agency of lottery/1.
     """
 
     central: LiveCentral
-    neighbour: Neighbour
-    agency: int = 1_000_000
+    authority: Authority | None
+    neighbour: Neighbour = field(init=False)
+    agency: int = FIRST
+
+    def comes(self, number: int) -> Lottery1Agency:
+        """Let an agency connect, as itself."""
+        if self.authority is None:
+            return Lottery1Agency(self.central.port)
+        return TlsAgency(self.central.tls_port, self._context(number))
+
+    def classic(self) -> ClassicAgency:
+        """Let a classic agency connect; whose certificate it has means nothing."""
+        if self.authority is None:
+            return ClassicAgency(self.central.port)
+        return TlsClassicAgency(self.central.tls_port, self._context(FIRST))
+
+    def _context(self, number: int) -> ssl.SSLContext:
+        assert self.authority is not None
+        if number not in _CONTEXTS:
+            _CONTEXTS[number] = context_of(self.authority.ca, self.authority.agency(number))
+        return _CONTEXTS[number]
 
     def next_agency(self) -> int:
         """A number that nobody has had."""
@@ -89,17 +116,42 @@ class Town:
         assert len(found.pop(NEIGHBOUR, [])) == self.neighbour.sent
         return found
 
+    def with_neighbour(self) -> Iterator[Town]:
+        """Let the neighbour move in, and look at the log when all is over."""
+        with self.comes(NEIGHBOUR) as agency:
+            agency.greet(NEIGHBOUR)
+            self.neighbour = Neighbour(agency)
+            yield self
+        assert self.central.running, self.central.log
+        assert [line for line in self.central.lines if len(line) > 400] == []
+
+
+#: What an agency shakes hands with, by its number.
+_CONTEXTS: Final[dict[int, ssl.SSLContext]] = {}
+#: Each whole frame takes a place, so there are many.
+_OPTIONS: Final = ("--agencies", 5000, "--writers", 2, "--silence", 120)
+
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """The central of all rows. Each whole frame takes a place, so there are many."""
+    """The central of nearly all rows."""
     directory = tmp_path_factory.mktemp("town")
-    options = ("--agencies", 5000, "--writers", 2, "--silence", 120)
-    with LiveCentral(directory, *options) as central, Lottery1Agency(central.port) as agency:
-        agency.greet(NEIGHBOUR)
-        yield Town(central, Neighbour(agency))
-        assert central.running, central.log
-        assert [line for line in central.lines if len(line) > 400] == []
+    authority = Authority(directory)
+    cert, key = authority.central()
+    numbers = (NEIGHBOUR, *range(FIRST, FIRST + 1500))
+    roster = write_roster(
+        directory / "roster.csv", {each: f"uri:{uri_of(each)}" for each in numbers}
+    )
+    files = ("--tls-cert", cert, "--tls-key", key, "--tls-ca", authority.ca, "--roster", roster)
+    with LiveCentral(directory, *_OPTIONS, *files, "--allow-classic", tls=True) as central:
+        yield from Town(central, authority).with_neighbour()
+
+
+@pytest.fixture(scope="module")
+def plain_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The central of those who close half of a connection."""
+    with LiveCentral(tmp_path_factory.mktemp("plain"), *_OPTIONS) as central:
+        yield from Town(central, None).with_neighbour()
 
 
 def left_alone(town: Town, play: Callable[[], None], adds: Sequence[str] = ()) -> None:
@@ -256,7 +308,7 @@ def test_a_bad_batch_in_the_classic_dialect(town: Town, bad: BadBatch) -> None:
 
     def play() -> None:
         since = len(town.central.lines)
-        with ClassicAgency(town.central.port) as agency:
+        with town.classic() as agency:
             agency.send(frame(b"\x01", b"".join(row + b"," for row in bad.rows)))
             agency.refused()
             line = town.central.wait_for(
@@ -278,8 +330,9 @@ def test_a_bad_batch_in_lottery1(town: Town, bad: BadBatch) -> None:
     """REFUSED for good with code, row, field and a sentence; the session is over."""
 
     def play() -> None:
-        with Lottery1Agency(town.central.port) as agency:
-            agency.greet(town.next_agency())
+        number = town.next_agency()
+        with town.comes(number) as agency:
+            agency.greet(number)
             agency.send(batch_of_bytes(0, len(bad.rows), b"".join(r + b"\n" for r in bad.rows)))
             refusal = agency.refusal()
             assert (refusal.again, refusal.expected) == (0, 0)
@@ -341,12 +394,13 @@ def test_b3_the_longest_payload(town: Town, dialect: str, length: int) -> None:
 def _store(town: Town, dialect: str, rows: list[str]) -> None:
     """Have rows stored, all in one batch."""
     if dialect == "classic":
-        with ClassicAgency(town.central.port) as agency:
+        with town.classic() as agency:
             agency.batch(rows)
             agency.acknowledged()
     else:
-        with Lottery1Agency(town.central.port) as modern:
-            modern.greet(town.next_agency())
+        number = town.next_agency()
+        with town.comes(number) as modern:
+            modern.greet(number)
             modern.send(batch(0, rows))
             modern.acknowledged(len(rows))
 
@@ -365,6 +419,7 @@ class Nonsense:
     :ivar says: what the sentence, or the log, holds.
     :ivar before: answers to be had before the last one: type bytes.
     :ivar closes: whether the peer ends its direction after the bytes.
+    :ivar plain: whether it is said in plain text.
     """
 
     sends: Callable[[int], bytes]
@@ -374,11 +429,13 @@ class Nonsense:
     says: str = ""
     before: Sequence[int] = ()
     closes: bool = False
+    plain: bool = False
 
 
 WELCOME: Final = 0x20
 MODERN: Final = batch(0, [GOOD])
 CLASSIC: Final = batch_of([GOOD])
+U64: Final = 2**64 - 1
 CLIENT_HELLO: Final = bytes.fromhex("16030100a5010000a10303") + bytes(32) + b"\x00\x00\x02\x13\x02"
 
 
@@ -391,6 +448,26 @@ def _after_hello(data: bytes) -> Callable[[int], bytes]:
 
 
 def _nonsense() -> Iterator[tuple[str, Nonsense]]:
+    yield "B1-00", Nonsense(_plain(b"\x00"), "PROTO", says="0x00")
+    yield "B1-fe", Nonsense(_plain(b"\xfe" * 100), "PROTO", says="0xfe")
+    yield "B1-ff-later", Nonsense(_after_hello(b"\xff"), "PROTO", says="0xff", before=[WELCOME])
+    yield "B4-hello", Nonsense(_plain(frame(b"\x10", b"")), "PROTO")
+    for kind in (BATCH, b"\x12", b"\x13"):
+        name = f"B4-{kind.hex()}"
+        yield name, Nonsense(_after_hello(frame(kind, b"")), "PROTO", before=[WELCOME])
+    for name, index in (("B19-gap", 1), ("B23-last", U64), ("B23-wrap", U64 - 1)):
+        data = batch(index, [GOOD, OTHER])
+        yield name, Nonsense(_after_hello(data), "SEQ", before=[WELCOME])
+    yield "B25-total", Nonsense(_after_hello(end(5)), "TOTALS", says="5", before=[WELCOME])
+    yield "B25-total-last", Nonsense(_after_hello(end(U64)), "TOTALS", before=[WELCOME])
+    six = batch(0, [f"7,{GOOD}"])
+    yield "B50-row-of-another", Nonsense(_after_hello(six), "BATCH", before=[WELCOME])
+    yield "B47-on-no-roster", Nonsense(_plain(hello(5)), "AUTH", says="agency 5")
+    yield "B47-highest", Nonsense(_plain(hello(2**32 - 1)), "AUTH", says="agency 4294967295")
+    yield (
+        "B49-of-another",
+        Nonsense(lambda a: hello(a + 1), "AUTH", says="certificate is that of agency"),
+    )
     for length in (8193, 65535):
         head = struct.pack(">H", length)
         # Only the header is sent: the answer must not wait for a payload.
@@ -482,9 +559,11 @@ def _nonsense() -> Iterator[tuple[str, Nonsense]]:
     yield "B13-short-hello", Nonsense(_plain(frame(b"\x10", b"\x01\x00")), "PROTO")
     yield (
         "B14-http",
-        Nonsense(_plain(b"GET / HTTP/1.1\r\nHost: lottery\r\n\r\n"), "PROTO", says="0x47"),
+        Nonsense(
+            _plain(b"GET / HTTP/1.1\r\nHost: lottery\r\n\r\n"), "PROTO", says="0x47", plain=True
+        ),
     )
-    yield "B14-tls", Nonsense(_plain(CLIENT_HELLO), "PROTO", says="0x16")
+    yield "B14-tls", Nonsense(_plain(CLIENT_HELLO), "PROTO", says="0x16", plain=True)
     # Little-endian lengths: 70 becomes 17920, and 256 becomes 1 with the rest behind it.
     yield (
         "B15-too-long",
@@ -539,13 +618,14 @@ NONSENSE: Final = dict(_nonsense())
 
 
 @pytest.mark.parametrize("row", NONSENSE.values(), ids=NONSENSE.keys())
-def test_frames_that_are_none_or_not_now(town: Town, row: Nonsense) -> None:
+def test_frames_that_are_none_or_not_now(row: Nonsense, request: pytest.FixtureRequest) -> None:
     """An answer in the peer's dialect, then the end; one short line in the log says why."""
+    town: Town = request.getfixturevalue("plain_town" if row.plain or row.closes else "town")
 
     def play() -> None:
         since = len(town.central.lines)
         number = town.next_agency()
-        with Lottery1Agency(town.central.port) as peer:
+        with town.comes(number) as peer:
             if row.first:
                 peer.send(CLASSIC)
                 assert peer.receive(1) == STORED
@@ -585,7 +665,7 @@ def test_b9_a_reset_within_a_payload(town: Town, dialect: str) -> None:
     def play() -> None:
         since = len(town.central.lines)
         number = town.next_agency()
-        with Lottery1Agency(town.central.port) as peer:
+        with town.comes(number) as peer:
             port = peer.address[1]
             whole = CLASSIC if dialect == "classic" else hello(number) + MODERN
             first = b"" if dialect == "classic" else peer_greeting(peer, number)
@@ -614,14 +694,15 @@ def test_b10_a_thousand_frames(town: Town, dialect: str, apart: bool) -> None:
     def play() -> None:
         if dialect == "classic":
             frames = [batch_of([row]) for row in rows]
-            with ClassicAgency(town.central.port) as agency:
+            with town.classic() as agency:
                 for data in frames if apart else [b"".join(frames)]:
                     agency.send(data)
                 agency.acknowledged(len(rows))
             return
         frames = [batch(index, [row]) for index, row in enumerate(rows)]
-        with Lottery1Agency(town.central.port) as modern:
-            modern.greet(town.next_agency())
+        number = town.next_agency()
+        with town.comes(number) as modern:
+            modern.greet(number)
             for data in frames if apart else [b"".join(frames)]:
                 modern.send(data)
             modern.acknowledged(len(rows))
@@ -629,8 +710,70 @@ def test_b10_a_thousand_frames(town: Town, dialect: str, apart: bool) -> None:
     left_alone(town, play, adds=rows)
 
 
-def test_a_port_probe_takes_no_place(town: Town) -> None:
+@pytest.mark.parametrize("cut", [1, 2, 19])
+def test_b8_cut_off_over_tls(town: Town, cut: int) -> None:
+    """Who is gone in the middle of a frame, without a word of TLS either, has stored nothing."""
+
+    def play() -> None:
+        since = len(town.central.lines)
+        number = town.next_agency()
+        with town.comes(number) as peer:
+            port = peer.address[1]
+            peer.greet(number)
+            peer.send(MODERN[:cut])
+            town.central.settle()
+            peer.finish_sending()
+            line = town.central.wait_for(
+                rf"result: fail .* port: {port} \| code: (\w+) ", since=since
+            )
+            assert line[1] == "LEFT_OUT"
+
+    left_alone(town, play)
+
+
+@pytest.mark.parametrize(
+    "rows", [[GOOD], [GOOD.replace("2201", "2202")], [GOOD, OTHER]], ids=["B20", "B21", "B22"]
+)
+def test_b20_to_b22_an_index_that_has_been(town: Town, rows: list[str]) -> None:
+    """The same batch, one with another digit, another cut: a session takes the next index only.
+
+    Who does not know how much is stored asks with a HELLO; the WELCOME says it, with a checksum.
+    """
+
+    def play() -> None:
+        number = town.next_agency()
+        with town.comes(number) as agency:
+            agency.greet(number)
+            agency.send(batch(0, [GOOD]))
+            agency.acknowledged(1)
+            agency.send(batch(0, rows))
+            refusal = agency.refusal()
+            assert (refusal.code, refusal.again, refusal.expected) == ("SEQ", 0, 1)
+            town.central.wait_for(rf"agency: {number} .* code: SEQ ")
+
+    left_alone(town, play, adds=[GOOD])
+
+
+def test_b52_the_same_agency_twice(town: Town) -> None:
+    """The newer session goes on exactly where the older one is; that one hears that it is over."""
+
+    def play() -> None:
+        number = town.next_agency()
+        with town.comes(number) as older, town.comes(number) as newer:
+            older.greet(number)
+            older.send(batch(0, [GOOD]))
+            older.acknowledged(1)
+            newer.greet(number)
+            assert older.error()[0] == "TAKEN"
+            newer.send(batch(1, [OTHER]))
+            newer.acknowledged(2)
+
+    left_alone(town, play, adds=[GOOD, OTHER])
+
+
+def test_a_port_probe_takes_no_place(plain_town: Town) -> None:
     """Who connects and says nothing, or a part of a frame, takes no place in the draw."""
+    town = plain_town
 
     def play() -> None:
         since = len(town.central.lines)

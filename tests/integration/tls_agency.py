@@ -1,4 +1,4 @@
-"""An agency of lottery/1 over TLS, with whatever certificate and version a test wants."""
+"""Agencies over TLS, with whatever certificate and version a test wants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from classic_agency import ClassicAgency, Peer
 from lottery1_agency import Lottery1Agency
 
 VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -27,8 +28,8 @@ def context_of(
     return context
 
 
-class TlsAgency(Lottery1Agency):
-    """An agency whose connection is encrypted."""
+class _Encrypted(Peer):
+    """A connection that is encrypted."""
 
     def __init__(
         self, port: int, context: ssl.SSLContext, *, session: ssl.SSLSession | None = None
@@ -71,3 +72,11 @@ class TlsAgency(Lottery1Agency):
             if not more:
                 return data
             data += more
+
+
+class TlsAgency(_Encrypted, Lottery1Agency):
+    """An agency of lottery/1 whose connection is encrypted."""
+
+
+class TlsClassicAgency(_Encrypted, ClassicAgency):
+    """A classic agency whose connection is encrypted, which says nothing of who it is."""
