@@ -20,6 +20,23 @@ from attrs import frozen
 from lottery.errors import SettingsError
 
 LARGEST_FILE = 65536  # bytes; longer is a mistake, or a pipe that never ends
+_MOST_BRACKETS = 16  # open at once; what a file of settings has is two deep
+
+
+class _ShallowLoader(yaml.SafeLoader):
+    """Reads no more than some brackets within brackets.
+
+    With each that is open PyYAML takes longer for whatever follows: 1,500 of them took a second.
+    """
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:
+        """Note an opening bracket.
+
+        :raises RecursionError: as for whatever else is nested too deeply.
+        """
+        if self.flow_level >= _MOST_BRACKETS:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass)
 
 
 @frozen

@@ -582,6 +582,18 @@ def test_many_keys(tmp_path) -> None:
     assert entries["k6999"] == Entry("x", f"{path}, line 7001, key K6999")
 
 
+@pytest.mark.parametrize("bracket", ["[", "{", "[a, ", "{a: "])
+def test_many_brackets(tmp_path, bracket) -> None:
+    """Brackets within brackets are refused in a moment: PyYAML took a second for 1,500 of them."""
+    path = tmp_path / "c.yaml"
+    path.write_text("a: " + bracket * 5000)
+    start = time.process_time()
+    sentence = refused(agency, {"config": str(path)})
+
+    assert sentence == f"{path}: nested too deeply"
+    assert time.process_time() - start < 0.2
+
+
 @pytest.mark.parametrize(("content", "said"), YAML_FILES)
 def test_yaml_files(tmp_path, content, said) -> None:
     """B55: a file is taken, or refused with its name, the line and the cause."""

@@ -16,6 +16,12 @@ from typing import Final
 
 import pytest
 from classic_agency import ClassicAgency, batches_of
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from live import (
     LiveAgency,
     LiveCentral,
@@ -25,6 +31,7 @@ from live import (
     run_lottery,
     winning,
 )
+from pki import Authority, fingerprint, write_roster
 
 NOWHERE: Final = "tcp:0:interface=127.0.0.1"
 
@@ -136,6 +143,117 @@ def test_b57_one_of_two_ports_in_use(tmp_path: Path) -> None:
         done = run_lottery("serve", "--listen", NOWHERE, "--listen", where, cwd=tmp_path)
         assert done.returncode == 2
         assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that a central needs for TLS."""
+    directory = tmp_path_factory.mktemp("pki")
+    authority = Authority(directory)
+    authority.central()
+    cert, _ = authority.agency(1)
+    authority.agency(2)
+    write_roster(directory / "roster.csv", {1: fingerprint(cert)})
+    _secret(directory / "text.pem", b"no PEM at all\n")
+    (directory / "empty.pem").write_bytes(b"")
+    key = (directory / "central.key").read_bytes()
+    _secret(directory / "others.key", key).chmod(0o644)
+    _secret(directory / "group.key", key).chmod(0o640)
+    read = load_pem_private_key(key, None)
+    locked = read.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    _secret(directory / "locked.key", locked)
+    return directory
+
+
+def _secret(path: Path, data: bytes) -> Path:
+    path.touch(mode=0o600)
+    path.write_bytes(data)
+    return path
+
+
+def _serve_tls(pki: Path, directory: Path, **others: str) -> subprocess.CompletedProcess[str]:
+    """Start a central whose files are in order, but for those."""
+    files = {
+        "tls-cert": "central.crt", "tls-key": "central.key", "tls-ca": "ca.crt",
+        "roster": "roster.csv", **{name.replace("_", "-"): file for name, file in others.items()},
+    }  # fmt: skip
+    words: list[object] = [
+        word for name, file in files.items() for word in (f"--{name}", pki / file)
+    ]
+    return run_lottery(
+        "serve", *words, "--tls-listen", NOWHERE, "--data-dir", "data", cwd=directory
+    )
+
+
+TLS_FILES: Final[dict[str, tuple[dict[str, str], str]]] = {
+    "key-others-can-read": ({"tls_key": "others.key"}, "others.key"),
+    "key-the-group-can-read": ({"tls_key": "group.key"}, "chmod 600"),
+    "key-locked": ({"tls_key": "locked.key"}, "encrypted"),
+    "key-of-another": ({"tls_key": "agency-2.key"}, "not the key"),
+    "key-missing": ({"tls_key": "nothing.key"}, "nothing.key"),
+    "key-no-pem": ({"tls_key": "text.pem"}, "no private key"),
+    "key-a-directory": ({"tls_key": "."}, "Is a directory"),
+    "certificate-missing": ({"tls_cert": "nothing.crt"}, "nothing.crt"),
+    "certificate-no-pem": ({"tls_cert": "text.pem"}, "no certificate"),
+    "authority-missing": ({"tls_ca": "nothing.crt"}, "nothing.crt"),
+    "authority-empty": ({"tls_ca": "empty.pem"}, "no certificate"),
+    "authority-that-is-none": ({"tls_ca": "agency-2.crt"}, "not one of an authority"),
+    "roster-missing": ({"roster": "nothing.csv"}, "nothing.csv"),
+    "roster-empty": ({"roster": "empty.pem"}, "no agency"),
+    "roster-that-is-none": ({"roster": "ca.crt"}, "line 1"),
+}
+
+
+@pytest.mark.parametrize("name", TLS_FILES)
+def test_b57_files_of_tls(pki: Path, tmp_path: Path, name: str) -> None:
+    """Status 2 before anything listens, and nobody is asked for a password; nothing is drawn."""
+    others, says = TLS_FILES[name]
+    one_sentence(_serve_tls(pki, tmp_path, **others), 2, says)
+    assert list(tmp_path.glob("data/draws/*")) == []
+
+
+MARK: Final = "sha256:" + "ab" * 32
+ROSTERS: Final[dict[str, tuple[bytes, str]]] = {
+    "B47-minus": (f"-1,A,{MARK}".encode(), "line 1: the id must be"),
+    "B47-letter": (f"256x,A,{MARK}".encode(), "line 1: the id must be"),
+    "B47-too-high": (f"4294967296,A,{MARK}".encode(), "line 1: the id must be"),
+    "B47-full-width": (f"\uff11,A,{MARK}".encode(), "line 1: the id must be"),
+    "B47-empty": (f",A,{MARK}".encode(), "line 1: the id must be"),
+    "B48-path": (f"../../etc/passwd,A,{MARK}".encode(), "line 1: the id must be"),
+    "B48-root": (f"/etc/passwd,A,{MARK}".encode(), "line 1: the id must be"),
+    "B48-nul": (f"1\0x,A,{MARK}".encode(), "line 1: the id must be"),
+    "B48-device": (f"CON,A,{MARK}".encode(), "line 1: the id must be"),
+    "B48-long": (b"1" * 4096 + f",A,{MARK}".encode(), "line 1: the id must be"),
+    "id-twice": (f"1,A,{MARK}\n1,B,dns:b".encode(), "line 2: agency 1 stands there again"),
+    "mark-twice": (f"1,A,{MARK}\n2,B,{MARK.upper()}".encode(), "line 2: the certificate"),
+    "two-fields": (b"1,A", "line 1: 2 fields"),
+    "no-mark": (b"1,A,sha256:12", "line 1: the certificate must be"),
+    "not-utf-8": (b"1,\xff,dns:a", "line 1: not UTF-8"),
+    "control": (b"1,A\x1b[2J,dns:a", "line 1: the name must be"),
+}
+
+
+@pytest.mark.parametrize("name", ROSTERS)
+def test_b47_b48_rosters(pki: Path, tmp_path: Path, name: str) -> None:
+    """The sentence names file and line; no file is made of an id."""
+    data, says = ROSTERS[name]
+    (tmp_path / "agencies.csv").write_bytes(data)
+    done = _serve_tls(pki, tmp_path, roster=str(tmp_path / "agencies.csv"))
+    one_sentence(done, 2, "agencies.csv", says)
+    assert list(tmp_path.glob("data/draws/*")) == []
+
+
+@pytest.mark.parametrize("interface", ["0.0.0.0", "\\:\\:"])
+def test_open_only_on_purpose(tmp_path: Path, interface: str) -> None:
+    """Beyond the loopback a central without a roster does not start, unless it is told to."""
+    where = f"tcp:0:interface={interface}"
+    done = run_lottery("serve", "--listen", where, "--data-dir", "data", cwd=tmp_path)
+    one_sentence(done, 2, "--roster", "--insecure", interface.replace("\\", ""))
+    assert list(tmp_path.glob("data/draws/*")) == []
+    with LiveCentral(tmp_path, "--listen", where, "--insecure", plain=False) as central:
+        central.wait_for("action: draw_open")
 
 
 def test_a_directory_in_use(tmp_path: Path) -> None:
