@@ -583,7 +583,7 @@ class TestVisits:
         visit.wire.lose(ConnectionDone())
         error = visit.why()
         assert isinstance(error, NotReached)
-        assert str(error) == "was cut off before the welcome, connection was closed cleanly"
+        assert str(error).startswith("was cut off before the welcome, connection ")
 
     def test_central_that_says_nothing(self, town: Town) -> None:
         """A handshake that does not go on ends with the time for a welcome, and then at once."""

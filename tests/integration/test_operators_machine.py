@@ -145,14 +145,18 @@ def test_noise_is_a_line_each(tmp_path: Path, level: str) -> None:
     files = ("--tls-cert", cert, "--tls-key", key, "--tls-ca", authority.ca, "--roster", roster)
     came: Counter[str] = Counter()
     with LiveCentral(tmp_path, *files, tls=True, level=level) as central:
+        central.wait_for("action: draw_open")
         before = check_tree(central)
         for said in noise():
-            for port in (central.port, central.tls_port):
+            for port in (central.tls_port, central.port):
+                since = len(central.lines)
                 with Peer(port) as peer:
-                    came[str(peer.address[1])] += 1
+                    last = peer.address[1]
+                    came[str(last)] += 1
                     peer.send(said)
                     peer.finish_sending()
                     peer.rest()
+        central.wait_for(rf" port: {last} ", since=since)
         told = Counter(
             match[1]
             for match in central.matches(
@@ -160,10 +164,10 @@ def test_noise_is_a_line_each(tmp_path: Path, level: str) -> None:
                 r" \| ip: 127\.0\.0\.1 \| port: (\d+)"
             )
         )
-        assert sum(came.values()) == 400
+        assert came.total() == 400
         # Who broke off without a whole word of TLS is told as a probe is, at DEBUG.
         assert told == came if level == "DEBUG" else told <= came
-        assert sum(told.values()) >= 300
+        assert told.total() >= 300
         check_lines(central.lines)
         assert check_tree(central) == before
 
