@@ -70,8 +70,10 @@ mutants: $(VENV)/test.stamp ## plant bugs in a copy, one at a time: the suite ha
 	$(BIN)/python tests/mutants/mutants.py
 
 fuzz: $(VENV)/fuzz.stamp ## throw bytes at whatever reads them, five minutes each (SECONDS=N for longer)
-	@for target in decoder batch salvage settings roster; do \
-		$(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS) || exit 1; \
+	@scratch=$$(mktemp -d -p $(firstword $(wildcard /dev/shm /tmp))) || exit 1; \
+	trap 'rm -rf "$$scratch"' EXIT; trap 'exit 1' INT TERM; \
+	for target in decoder batch salvage settings roster; do \
+		TMPDIR="$$scratch" $(BIN)/python tests/fuzz/run.py $$target --seconds $(SECONDS) || exit 1; \
 	done
 
 bench: $(VENV)/demo.stamp ## measure what a change may spoil unseen, within minutes

@@ -15,7 +15,7 @@ version = re.search(
 assert version is not None
 readme = here / "README.md"
 
-TLS = ["Twisted[tls]>=24.7"]
+TLS = ["Twisted[tls]>=24.7", "cryptography>=42"]
 TEST = [
     *TLS,
     "pytest>=8",

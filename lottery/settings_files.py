@@ -102,7 +102,7 @@ def read_yaml(path: str) -> dict[str, Entry]:
     text = _read(path)
     path = shown(path)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_ShallowLoader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SettingsError(f"{path}{line}: not YAML, {error.problem}") from None
@@ -159,9 +159,8 @@ def read_regular(path: Path, largest_bytes: int, other: str, *, secret: bool = F
     name = shown(str(path))
     try:
         # Without O_NONBLOCK a named pipe would be waited for.
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-        with open(file, "rb") as opened:
-            status = os.fstat(file)
+        with open(path, "rb", opener=_without_waiting) as opened:
+            status = os.fstat(opened.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise SettingsError(f"{name}: is no regular file")
             if secret and status.st_mode & 0o077:
@@ -176,6 +175,10 @@ def read_regular(path: Path, largest_bytes: int, other: str, *, secret: bool = F
     if len(data) > largest_bytes:
         raise SettingsError(f"{name}: longer than {largest_bytes} bytes, {other}")
     return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _read(path: str) -> str:

@@ -118,6 +118,16 @@ def frames_of(data: bytes) -> Iterator[bytes]:
         data = data[length:]
 
 
+class TcpTransport(StringTransport):
+    """TLS says that it is TCP, too, and relies on what is below."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Take it."""
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Take it."""
+
+
 class Connection:
     """A connection as the central sees it."""
 

@@ -38,7 +38,14 @@ from zope.interface.verify import verifyObject
 
 from lottery.agency.bets_file import unguarded
 from lottery.agency.client import AgencyClient
-from lottery.agency.failures import BadOutput, ComeBack, ConnectionCut, Refusal, SendAgain
+from lottery.agency.failures import (
+    BadOutput,
+    ComeBack,
+    ConnectionCut,
+    Distrust,
+    Refusal,
+    SendAgain,
+)
 from lottery.agency.reader import FileBatch
 from lottery.agency.upload import Upload
 from lottery.errors import Code, LocalProtocolError, LotteryError, RemoteProtocolError
@@ -391,6 +398,14 @@ class TestBroken:
         assert isinstance(error, ConnectionCut)
         assert "connection reset by peer" in str(error)
         assert ":" not in str(error)
+
+    def test_distrust(self, rig: Rig) -> None:
+        """TLS says why it has lost a connection that it cannot trust, and that is handed on."""
+        waiting = rig.waiting(lambda: rig.client.welcome is not None)
+        why = Distrust("no TLS is spoken there")
+        rig.lose(why)
+
+        assert _failure(waiting) is why
 
     def test_output_fails(self) -> None:
         """What the taker of winning rows raises ends the conversation."""

@@ -25,6 +25,7 @@ from agency_rig import (
 from twisted.internet.error import ConnectionLost, TCPTimedOutError
 from twisted.internet.testing import StringTransport
 
+from lottery.agency.failures import Distrust
 from lottery.agency.run import DONE, FAILED
 
 FAR = b"Ana,Gil,1,2999-01-01,7\n"
@@ -65,7 +66,7 @@ class TestDone:
         config, *others = rig.log.lines
         assert config.startswith(
             "action: config | result: success | client_id: 7 | server_host: central "
-            "| server_port: 12345 | "
+            "| server_port: 12345 | tls: false | "
         )
         assert config.endswith("log_level: INFO")
         output = rig.settings.output
@@ -353,6 +354,18 @@ class TestFailed:
             "result: in_progress",
             "result: fail",
         ]
+
+    def test_not_trusted(self, start: Start) -> None:
+        """A central that cannot be trusted is not tried again, also not behind a session."""
+        rig = start(ROW * 3)
+        rig.welcomed().cut()
+        rig.until_next_attempt()
+        rig.endpoint.accept().cut(Distrust("its certificate has expired"))
+
+        assert self._last(rig) == (
+            "action: connect | result: fail | client_id: 7 | server_host: central "
+            "| server_port: 12345 | error: its certificate has expired"
+        )
 
     def test_not_known(self, start: Start) -> None:
         """A refusal is told with its code and its sentence, in one line of the log."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agency_rig import NONCE, ROW, WELCOME, ack, batch_frame, frame, winners
+from agency_rig import NONCE, ROW, WELCOME, TcpTransport, ack, batch_frame, frame, winners
+from pki import Authority
 from test_agency_attempts import settings_of
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IReactorPluggableNameResolver
 from twisted.internet.testing import MemoryReactorClock, StringTransportWithDisconnection
@@ -142,6 +144,65 @@ class TestEndpoint:
         endpoint = agency.endpoint_of(settings_of(tmp_path, host="central"), reactor)
         assert isinstance(endpoint, HostnameEndpoint)
         assert isinstance(reactor.resolver, UnjoinedResolver)
+
+
+# OpenSSL is handed what newer versions of pyOpenSSL would rather have in another form.
+@pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
+class TestTls:
+    """What is made ready before anything is connected."""
+
+    def _files(self, directory: Path) -> list[str]:
+        """Options with the files of agency 7."""
+        authority = Authority(directory)
+        cert, key = authority.agency(7)
+        files = {"--tls-cert": cert, "--tls-key": key, "--tls-ca": authority.ca}
+        return [str(word) for option in files.items() for word in option]
+
+    def test_endpoint(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beginner: Any) -> None:
+        """The first thing that the central hears is a handshake; and the log tells of TLS."""
+        bets, stdout, reactor = tmp_path / "bets.csv", io.StringIO(), NamingReactor()
+        bets.write_bytes(ROW)
+
+        def run_until_done(start: Callable[[Any], Deferred[int]]) -> int:
+            running = start(reactor)
+            reactor.advance(0)  # the first batch is read before anything is connected
+            *_, factory, _, _ = reactor.tcpClients[0]
+            transport = TcpTransport()
+            factory.buildProtocol(None).makeConnection(transport)
+            assert transport.value().startswith(b"\x16\x03")
+            running.addErrback(lambda failure: failure.trap(CancelledError))
+            running.cancel()
+            reactor.advance(2)  # for a central that does not answer
+            assert transport.disconnected
+            return 0
+
+        monkeypatch.setattr(agency, "run_until_done", run_until_done)
+        words = [str(bets), "--id", "7", "--server", "127.0.0.1:5", *self._files(tmp_path)]
+        assert agency.run(_options(*words), stdout, {}) == 0
+        assert " | tls: true | " in stdout.getvalue()
+
+    def test_files_are_read_before_anything_starts(self, tmp_path: Path) -> None:
+        """What is wrong with one is a matter of settings; nothing is logged."""
+        words = self._files(tmp_path)
+        (tmp_path / "agency-7.key").chmod(0o644)
+        stdout = io.StringIO()
+        with pytest.raises(SettingsError, match=r"agency-7\.key: others can read the key"):
+            agency.run(_options("bets.csv", "--id", "7", *words), stdout, {})
+        assert stdout.getvalue() == ""
+
+    @pytest.mark.parametrize("missing", ["OpenSSL", "cryptography", "service_identity"])
+    def test_missing_packages(self, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without the extra, the sentence says how to get it; without TLS nobody misses it."""
+        for name in list(sys.modules):
+            if name in ("lottery.tls", "lottery.agency.tls") or name.startswith(f"{missing}."):
+                monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, missing, None)
+        words = "bets.csv --id 7 --tls-cert a --tls-key b --tls-ca c"
+        options = _options(*words.split())
+        with pytest.raises(SettingsError) as raised:
+            agency.run(options, io.StringIO(), {})
+        expected = "TLS needs more packages: pip install 'lottery-central[tls]'"
+        assert str(raised.value) == expected
 
 
 class TestRun:

@@ -14,7 +14,7 @@ from twisted.python.usage import UsageError
 
 from lottery.command.compose import MOST_AGENCIES, Options, run
 from lottery.errors import SettingsError
-from lottery.settings import AGENCY, CENTRAL
+from lottery.settings import AGENCY, CENTRAL, central_settings
 
 #: What docker-compose 1.29 refuses or docker compose 2 warns about.
 REFUSED = {"version", "name", "start_interval", "required", "env_file", "build", "ports"}
@@ -106,6 +106,19 @@ def test_variables_are_settings(tmp_path: Path) -> None:
     agency = {name for row in AGENCY for name in row.environment}
     assert set(services["server"]["environment"]) <= central
     assert set(services["client1"]["environment"]) <= agency
+
+
+@pytest.mark.parametrize("agencies", [0, 1])
+def test_the_central_is_open_on_purpose(tmp_path: Path, agencies: int) -> None:
+    """It listens to its whole network, which is said in the file, with the original's settings."""
+    environ = written(tmp_path / "file", agencies)["services"]["server"]["environment"]
+    config = ROOT / "compose" / "config.ini"
+    settings = central_settings({"config": str(config)}, environ)
+    assert (settings.host, settings.port) == ("0.0.0.0", 12345)
+    assert settings.insecure
+    assert settings.roster is None
+    del environ["LOTTERY_INSECURE"]
+    assert not central_settings({"config": str(config)}, environ).insecure
 
 
 def test_another_file_of_the_name_is_replaced(tmp_path: Path) -> None:

@@ -54,7 +54,14 @@ def test_memory(target: str) -> None:
 def test_every_target_has_a_corpus() -> None:
     """And every corpus a target."""
     assert {path.name for path in (FOLDER / "corpus").iterdir()} == set(TARGETS)
-    assert {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "run"} == set(TARGETS)
+    modules = {path.stem for path in FOLDER.glob("*.py")}
+    assert modules - {"__init__", "run", "files"} == set(TARGETS)
+
+
+def test_make_fuzzes_every_target() -> None:
+    """None is left out of `make fuzz`."""
+    makefile = (FOLDER.parent.parent / "Makefile").read_text()
+    assert f"for target in {' '.join(TARGETS)}; do" in makefile
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -364,8 +364,11 @@ def test_files_of_the_original(tmp_path) -> None:
 # B56: option, text, what the sentence must say
 BAD_CENTRAL = [
     ("LOTTERY_HELLO_TIMEOUT", "0", "seconds above 0"),
+    ("LOTTERY_HELLO_TIMEOUT", "31536001", "up to 31536000"),
     ("LOTTERY_FRAME_TIMEOUT", "0", "seconds above 0"),
+    ("LOTTERY_FRAME_TIMEOUT", "31536001", "up to 31536000"),
     ("LOTTERY_CLOSE_GRACE", "0", "seconds above 0"),
+    ("LOTTERY_CLOSE_GRACE", "31536001", "up to 31536000"),
     ("LOTTERY_STRANGERS", "0", "from 1 to 65536"),
     ("LOTTERY_STRANGERS", "65537", "from 1 to 65536"),
     ("LOTTERY_PER_ADDRESS", "0", "from 1 to 65536"),
@@ -377,6 +380,8 @@ BAD_CENTRAL = [
     ("LOTTERY_ALLOW_CLASSIC", "", "no, false, off or 0"),
     ("LOTTERY_ROSTER", "", "a path"),
     ("LOTTERY_TLS_CERT", "", "a path"),
+    ("LOTTERY_TLS_KEY", "", "a path"),
+    ("LOTTERY_TLS_CA", "a\0b", "a path"),
     ("LOTTERY_TLS_LISTEN", "", "an endpoint"),
     ("SERVER_PORT", "0", "from 1 to 65535"),
     ("SERVER_PORT", "-1", "from 1 to 65535"),
@@ -431,6 +436,9 @@ BAD_AGENCY = [
     ("LOTTERY_RETRY_FOR", "soon", "seconds from 0"),
     ("LOTTERY_SKIP_BAD", "maybe", "yes, true, on or 1"),
     ("LOTTERY_SKIP_BAD", "", "no, false, off or 0"),
+    ("LOTTERY_AGENCY_TLS_CERT", "", "a path"),
+    ("LOTTERY_AGENCY_TLS_KEY", "", "a path"),
+    ("LOTTERY_AGENCY_TLS_CA", "a\0b", "a path"),
 ]
 
 

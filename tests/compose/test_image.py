@@ -53,6 +53,18 @@ def test_the_plugin() -> None:
     assert "cache" not in said
 
 
+def test_it_speaks_tls() -> None:
+    """What the extra ``tls`` needs is there, and Twisted takes it."""
+    program = "from twisted.internet import ssl; import service_identity, lottery.central.tls"
+    assert in_image("python", "-c", program) == ""
+
+
+def test_folders_are_its_users_alone() -> None:
+    """Bets and winners are nobody else's; a volume that is made for them takes that on."""
+    said = in_image("stat", "--format", "%a %u %n", "/var/lib/lottery", "/winners")
+    assert said == "700 10001 /var/lib/lottery\n700 10001 /winners\n"
+
+
 def test_nothing_is_left_of_the_build() -> None:
     """No source, no tool that builds, no test, nothing that its user may write but two folders."""
     installed = in_image("sh", "-c", "ls /opt/lottery/lib/python*/site-packages")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")
-# Held for the life of the process; `make fuzz` removes it, for atheris ends without clean-up.
-_FOLDER = tempfile.TemporaryDirectory(prefix="fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
+_ELSEWHERE = "TMPDIR" in os.environ or not _MEMORY.is_dir()
+# It lives as long as the process. One that atheris runs ends without removing it, so `make fuzz`
+# gives TMPDIR, a folder that it removes.
+_FOLDER = tempfile.TemporaryDirectory(prefix="fuzz-", dir=None if _ELSEWHERE else _MEMORY)
 
 
 def folder() -> Path:

@@ -80,10 +80,9 @@ def noise() -> list[bytes]:
         said.append(text)
         said.append(b"\x10" + text * 9)
         said.append(frame(b"\x10", b"\x01" + (text * 16)[:16]))
-    said += [client_hello(f"{rng.randrange(1000)}.example", rng) for _ in range(50)]
     said += [b"SSH-2.0-x\r\n", b"EHLO %n%n\r\n", b"\x80\x62\x01\x03\x01\x00\x39", b"\xfe\xff"]
-    said += [rng.randbytes(rng.randrange(1, 90)) for _ in range(200 - len(said))]
-    return said
+    said += [rng.randbytes(rng.randrange(1, 90)) for _ in range(150 - len(said))]
+    return said + [client_hello(f"{number}.example", rng) for number in range(50)]
 
 
 def check_lines(lines: list[str], secret: Iterable[str] = (DOCUMENT,)) -> None:

@@ -198,13 +198,14 @@ def test_plain_text_at_the_tls_port(town: Town, words: bytes) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
-def test_a_handshake_that_stops(town: Town, version: str) -> None:
+def test_a_handshake_that_stops(tmp_path: Path, version: str) -> None:
     """Its first half, and then nothing: gone when its time is up."""
+    town = Town(tmp_path, 1, "--hello-timeout", 1)
     outgoing = ssl.MemoryBIO()
     client = context_of(None, town.pairs[1], version).wrap_bio(ssl.MemoryBIO(), outgoing)
     with pytest.raises(ssl.SSLWantReadError):
         client.do_handshake()
-    with socket.create_connection(("127.0.0.1", town.port), 30) as peer:
+    with town.central, socket.create_connection(("127.0.0.1", town.port), 30) as peer:
         port = peer.getsockname()[1]
         peer.sendall(outgoing.read())
         try:
@@ -212,7 +213,7 @@ def test_a_handshake_that_stops(town: Town, version: str) -> None:
                 pass
         except ConnectionResetError:
             pass
-    town.central.wait_for(rf"port: {port} \| code: TIMEOUT \| error: .*within 5 s")
+        town.central.wait_for(rf"port: {port} \| code: TIMEOUT \| error: .*within 1 s")
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
