@@ -39,6 +39,8 @@ from lottery.writer.pool import ReactorForWriters
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
+    from lottery.tls import Credentials
+
 #: How long the data directory may be somebody else's when the central starts.
 LOCK_SECONDS = 3.0
 LOCK_TRY_SECONDS = 0.05
@@ -155,31 +157,34 @@ def _identified(
     except ImportError:
         raise SettingsError("TLS needs more packages: pip install 'lottery-central[tls]'") from None
 
-    def read() -> tuple[Roster, SSL.Context, Callable[[], None]]:
+    def read() -> tuple[Roster, Credentials, SSL.Context]:
         roster = read_roster(roster_file)
         credentials = read_credentials(files, datetime.now(UTC))
+        return roster, credentials, context_of(credentials)
 
-        def tell() -> None:
-            until = credentials.valid_until
-            soon = until - datetime.now(UTC) < timedelta(days=EXPIRES_SOON_DAYS)
-            level = LogLevel.warn if soon else LogLevel.info
-            valid_until = f"{until:%Y-%m-%d}"
-            log("certificate", "success", level, subject=credentials.subject, until=valid_until)
-
-        return roster, context_of(credentials), tell
+    def tell(credentials: Credentials) -> None:
+        until = credentials.valid_until
+        soon = until - datetime.now(UTC) < timedelta(days=EXPIRES_SOON_DAYS)
+        level = LogLevel.warn if soon else LogLevel.info
+        valid_until = f"{until:%Y-%m-%d}"
+        log("certificate", "success", level, subject=credentials.subject, until=valid_until)
 
     def read_again() -> Callable[[], None]:
-        roster, context, tell = read()
+        roster, credentials, context = read()
 
         def put_in_force() -> None:
-            admission.roster, handshakes.context = roster, context
-            tell()
+            admission.roster = roster
+            admission.authorities = credentials.authorities_known_as
+            handshakes.context = context
+            tell(credentials)
 
         return put_in_force
 
-    roster, context, tell = read()
-    tell()
-    admission, handshakes = Admission(roster, allow_classic=allow_classic), Handshakes(context)
+    roster, credentials, context = read()
+    tell(credentials)
+    known_as = credentials.authorities_known_as
+    admission = Admission(roster, known_as, allow_classic=allow_classic)
+    handshakes = Handshakes(context)
     return lambda sessions: TlsFactory(handshakes, sessions, clock), admission, read_again
 
 

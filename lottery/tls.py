@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey as RsaKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey as RsaPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -76,6 +77,11 @@ class Credentials:
     certificate: X509
     chain: tuple[X509, ...]
     authorities: tuple[X509, ...]
+
+    @property
+    def authorities_known_as(self) -> frozenset[bytes]:
+        """What tells the authorities from others: the SHA-256 of each."""
+        return frozenset(each.to_cryptography().fingerprint(SHA256()) for each in self.authorities)
 
     @property
     def subject(self) -> str:

@@ -86,5 +86,9 @@ def test_another_roster_takes_its_place() -> None:
     assert not admission.knows(1)
     assert admission.whose({"dns:one"}) is three
     assert refused(lambda: admission.whose({"dns:two"})) == "its certificate is that of no agency"
+    admission.authorities = "others"
+    sentence = "another authority signs the certificates now"
+    assert refused(lambda: admission.whose({"dns:one"})) == sentence
+    assert admission.whose({"dns:one"}, "others") is three
     sentence = "it says agency 1, its certificate is that of agency 3"
     assert refused(lambda: admission.check_hello(1, three)) == sentence

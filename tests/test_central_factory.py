@@ -55,7 +55,7 @@ def test_too_many(tmp_path: Path) -> None:
         assert factory_of(house).buildProtocol(None) is None
         house.advance(10)
         assert house.log.of("strangers") == [
-            {"level": "WARNING", "result": "fail", "turned_away": "1", "untold": "0"}
+            {"level": "WARNING", "result": "fail", "turned_away": "1", "untold": "0", "ip": "-"}
         ]
         first.close()
         assert house.arrive().connected

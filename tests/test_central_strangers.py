@@ -79,7 +79,7 @@ def test_each_has_its_time_from_its_first_moment() -> None:
     rig.clock.advance(0.5)
     assert first.late_at == [SECONDS]
     assert second.late_at == []
-    assert len(rig.strangers) == 1
+    assert len(rig.strangers) == 2  # each counts until it is closed
     rig.clock.advance(2)
     assert second.late_at == [2 + SECONDS]
     assert rig.timers() == []
@@ -237,11 +237,12 @@ def test_whatever_happens(
                 there = [each for each in there if each[0] is not everybody[number]]
             case "passes", float(seconds):
                 rig.clock.advance(seconds)
-        there = [each for each in there if not each[0].aborted and not each[0].late_at]
+        there = [each for each in there if not each[0].aborted]
         assert len(rig.strangers) == len(there) <= most
         for address in "abcd":
             assert sum(each[1] == address for each in there) <= most_of_address
-        assert all(rig.clock.seconds() - since < SECONDS for _, _, since in there)
+        waiting = [since for each, _, since in there if not each.late_at]
+        assert all(rig.clock.seconds() - since < SECONDS for since in waiting)
     for each in everybody:
         rig.strangers.gone(each)
     assert rig.strangers._of_address == rig.strangers._address == {}
@@ -253,19 +254,39 @@ def test_whatever_happens(
 # What is told.
 
 
+def test_the_oldest_of_the_largest_crowd_goes() -> None:
+    """A flood of one address, or of a few, does not push out who came alone, however long ago."""
+    rig = Rig(most=6)
+    lonely = rig.comes("10.0.0.1")
+    crowd = [rig.comes("10.0.0.2") for _ in range(3)] + [rig.comes("10.0.0.3") for _ in range(2)]
+    for number in range(50):
+        rig.comes(f"10.0.0.{2 + number % 2}")
+    assert not lonely.aborted
+    assert all(each.aborted for each in crowd)
+
+
+def test_the_line_names_the_address_of_most() -> None:
+    """Somebody may want to keep it out."""
+    rig = Rig()
+    for address in ("10.0.0.1", "10.0.0.2", "10.0.0.2"):
+        rig.strangers.turned_away(address)
+    rig.clock.advance(TELL_SECONDS)
+    assert [each["ip"] for each in rig.log.of("strangers")] == ["10.0.0.2"]
+
+
 def test_one_line_for_all_who_were_turned_away() -> None:
     """Ten seconds after the first one; then another, if there were more."""
     rig = Rig(most=1)
     for _ in range(4):
         rig.comes()
-    rig.strangers.turned_away()
+    rig.strangers.turned_away("10.0.0.1")
     rig.clock.advance(TELL_SECONDS - 1)
     assert rig.told() == []
     rig.clock.advance(1)
     assert rig.told() == [(4, 0)]
     rig.clock.advance(10 * TELL_SECONDS)
     assert rig.told() == [(4, 0)]
-    rig.strangers.turned_away()
+    rig.strangers.turned_away("10.0.0.1")
     rig.clock.advance(TELL_SECONDS)
     assert rig.told() == [(4, 0), (1, 0)]
     assert rig.timers() == []

@@ -202,7 +202,8 @@ class _TellingProtocol(ProtocolWrapper):
 def told_of(error: BaseException | None, *, handshake_done: bool) -> Exception:
     """Put an error of OpenSSL into our words.
 
-    In TLS 1.3 the central looks at our certificate only when the handshake is over for us.
+    Before the handshake is done anybody on the way can say anything; so nothing of it is final. In
+    TLS 1.3 the central looks at our certificate only when the handshake is over for us.
 
     :return: a Distrust if another attempt would end in the same way.
     """
@@ -212,5 +213,5 @@ def told_of(error: BaseException | None, *, handshake_done: bool) -> Exception:
     if sentence is None and not handshake_done:
         sentence = _FAULTS.get(words)
     if sentence is not None:
-        return Distrust(sentence)
+        return Distrust(sentence) if handshake_done else ConnectionError(sentence)
     return ConnectionError(f"TLS was broken off, {words or 'no reason is known'}")

@@ -15,11 +15,19 @@ class Admission:
     its certificate says, so what comes in plain text is nobody.
 
     :ivar roster: the one in force; another one may take its place at any time.
+    :ivar authorities: what tells those that sign the certificates from others, likewise.
     """
 
-    def __init__(self, roster: Roster | None = None, *, allow_classic: bool = False) -> None:
+    def __init__(
+        self,
+        roster: Roster | None = None,
+        authorities: object = None,
+        *,
+        allow_classic: bool = False,
+    ) -> None:
         """:param allow_classic: let in the classic dialect, which has no identity, all the same."""
         self.roster = roster
+        self.authorities = authorities
         self.allow_classic = allow_classic
 
     @property
@@ -41,12 +49,18 @@ class Admission:
         """Whether it is on the roster."""
         return self.roster is not None and agency in self.roster.agencies
 
-    def whose(self, marks: Collection[str]) -> Agency | None:
+    def whose(self, marks: Collection[str], authorities: object = None) -> Agency | None:
         """Tell whose certificate it is; None if nobody is looked for.
 
-        :raises RemoteProtocolError: AUTH, if it is not that of one agency.
+        :param authorities: those in force when its handshake began.
+        :raises RemoteProtocolError: AUTH, if it is not that of one agency, or if others sign the
+            certificates now: whoever has shaken hands before has to do so again.
         """
-        return self.roster.whose(marks) if self.roster is not None else None
+        if self.roster is None:
+            return None
+        if authorities != self.authorities:
+            raise RemoteProtocolError(Code.AUTH, "another authority signs the certificates now")
+        return self.roster.whose(marks)
 
     def check_hello(self, agency: int, certified: Agency | None) -> None:
         """Hold who an agency says it is against its certificate.

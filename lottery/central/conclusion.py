@@ -77,6 +77,8 @@ class Conclusion:
         self._received = {each.agency for each in record.agencies if each.received}
         self._due: set[int] = set()
         self._publishing = DeferredLock()
+        self._rereading = DeferredLock()
+        self._damage_told: set[int] = set()
 
     async def run(self, winning_number: int) -> None:
         """Go on from the step reached to the end.
@@ -120,7 +122,9 @@ class Conclusion:
                 f"{hello.acknowledged} bets were acknowledged to agency {hello.agency}, "
                 f"draw {self.number} has {part.bets} of them"
             )
-            self._log("damage", "fail", LogLevel.critical, error=sentence)
+            if hello.agency not in self._damage_told:  # a peer's word, which it may say for ever
+                self._damage_told.add(hello.agency)
+                self._log("damage", "fail", LogLevel.critical, error=sentence)
             raise RemoteProtocolError(Code.SEQ, sentence)
         standing = Standing(part.bets, part.crc32, ended=True)
         state = _STATES[self.record.state]
@@ -197,7 +201,7 @@ class Conclusion:
     async def _deliver_again(self, place: Place, session: Participant) -> None:
         """Tell an agency its winners when they were told, or could not be told, before."""
         try:
-            winners = await self._read_winners()
+            winners = await self._winners_of(place, session)
             if place.session is not session or await self._tell(place, winners):
                 return
             published = {each.agency for each in self.record.agencies if each.received}
@@ -208,6 +212,16 @@ class Conclusion:
         except (DamagedLedger, OSError) as error:
             self._log("damage", "fail", LogLevel.critical, error=error)
             session.fail(Code.STORAGE, f"the results of draw {self.number} cannot be read")
+
+    async def _winners_of(self, place: Place, session: Participant) -> Winners:
+        """Read the winners of one agency, if it still waits; one reading at a time is enough."""
+        await self._rereading.acquire()
+        try:
+            winners = await self._read_winners() if place.session is session else {}
+        finally:
+            self._rereading.release()
+        assert place.agency is not None
+        return {place.agency: winners.get(place.agency, [])}
 
     async def _read_winners(self) -> Winners:
         directory, record, stopped = self.directory, self.record, self._is_stopped

@@ -95,6 +95,7 @@ class Draw:
         self._deadline: IDelayedCall | None = None
         self._log = log
         self._restoring = False
+        self._damage_told: set[int] = set()  # a peer may say so for ever
         self._roster: frozenset[int] | None = None
         self._classic_places = 0
         for place in self.places:
@@ -132,7 +133,6 @@ class Draw:
 
     @property
     def _missing(self) -> int:
-        """How many of the roster have not come yet."""
         return len((self._roster or frozenset()) - self._taken.keys())
 
     @property
@@ -182,7 +182,9 @@ class Draw:
             f"{hello.acknowledged} bets were acknowledged to agency {hello.agency}, "
             f"draw {self.number} has {stored} of them"
         )
-        self._log("damage", "fail", LogLevel.critical, error=sentence)
+        if hello.agency not in self._damage_told and len(self._damage_told) < len(self.places):
+            self._damage_told.add(hello.agency)
+            self._log("damage", "fail", LogLevel.critical, error=sentence)
         raise RemoteProtocolError(Code.SEQ, sentence)
 
     def _welcome(self, place: Place, session: Participant) -> None:

@@ -65,7 +65,7 @@ class AgencyFactory(Factory):
         if len(self._sessions) >= self._connections_limit:
             # For the next one: a connection that is aborted is gone in the reactor's next turn.
             self.strangers.drop_oldest()
-            self.strangers.turned_away()
+            self.strangers.turned_away(origin_of(getattr(addr, "host", None)))
             return None
         session = AgencySession()
         session.factory = self

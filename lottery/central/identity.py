@@ -41,6 +41,7 @@ class IdentifiedPeer(MessageReceiver):
         self._marks: frozenset[str] = frozenset()
         self._certified: Agency | None = None
         self._refusal = ""
+        self._authorities = self.factory.admission.authorities
         self._place: Place | None = None
 
     def join(self, place: Place) -> None:
@@ -56,10 +57,10 @@ class IdentifiedPeer(MessageReceiver):
         """Look whose certificate it is: that of an agency, or it is parted with unheard."""
         from lottery.central.tls import marks_of
 
-        self._shaking_hands = False
         self._marks = marks_of(self.transport.getPeerCertificate())  # type: ignore[union-attr]
+        self._shaking_hands = False
         try:
-            self._certified = self.factory.admission.whose(self._marks)
+            self._certified = self.factory.admission.whose(self._marks, self._authorities)
         except RemoteProtocolError as error:
             self.fail(error.code, error.sentence)
 
@@ -81,6 +82,8 @@ class IdentifiedPeer(MessageReceiver):
 
     def too_late(self) -> None:
         """Part: its time to say who it is is up."""
+        if self._connection.leaving:
+            return
         sentence = f"it did not say who it is within {self._patience.hello:g} s"
         if self._shaking_hands:
             self.tell_failure(Code.TIMEOUT, sentence, said_something=True)
@@ -94,7 +97,7 @@ class IdentifiedPeer(MessageReceiver):
             return
         number, admission = self._certified.number, self.factory.admission
         try:
-            self._certified = admission.whose(self._marks)
+            self._certified = admission.whose(self._marks, self._authorities)
         except RemoteProtocolError:
             self._certified = None
         if self._certified is None or self._certified.number != number:

@@ -23,7 +23,10 @@ from lottery.wire.states import SENDING, Conversation, State
 
 
 class MessageReceiver(Protocol, ABC):
-    """A peer of either dialect, heard and spoken to in messages."""
+    """A peer of either dialect, heard and spoken to in messages.
+
+    :ivar bytes_heard: how many bytes have come from it, of frames and of what is none.
+    """
 
     def begin(self, clock: IReactorTime, silence_seconds: float, patience: Patience) -> None:
         """Begin to listen.
@@ -31,6 +34,7 @@ class MessageReceiver(Protocol, ABC):
         :param silence_seconds: how long the peer may be silent in its turn, 0 for ever.
         :param patience: how long it has for what else there is.
         """
+        self.bytes_heard = 0
         self._clock = clock
         self._patience = patience
         transport = cast(IAgencyTransport, self.transport)
@@ -76,6 +80,7 @@ class MessageReceiver(Protocol, ABC):
 
     def dataReceived(self, data: bytes) -> None:
         """Take what came, unless there is nothing to be said any more."""
+        self.bytes_heard += len(data)
         if not self._connection.leaving:
             if not self._decoder.unread:
                 self._turn.frame_begins()

@@ -17,8 +17,8 @@ from attrs import field, frozen
 from lottery.errors import Code, RemoteProtocolError, SettingsError
 from lottery.settings_files import read_regular, shown
 
-#: A million agencies fit in.
-LARGEST_FILE_BYTES = 128 << 20
+#: Some hundred thousand agencies fit in.
+LARGEST_FILE_BYTES = 32 << 20
 LONGEST_NAME = 64  # characters
 
 _HEADING = "id,name,certificate"

@@ -1,13 +1,15 @@
 """Connections of nobody yet: few, and not for long.
 
-A stranger is a connection that has not taken a place. There is a cap on all of them and one on
-those of an address, and beyond it the oldest one goes, not the newest. (Rejected: to turn the
-newest away. Whoever holds the cap open would keep everybody out; as it is, a stranger that says
-who it is at once is through before others could have pushed it out.)
+A stranger is a connection that has not taken a place, until it is closed. There is a cap on those
+of an address, and beyond it the oldest of them goes, not the newest; and one on all of them, and
+beyond it the oldest of the address that has most. (Rejected: to turn the newest away, for whoever
+holds the cap open would keep everybody out; and to let the oldest of all go, for an honest one,
+which needs some round trips, is soon the oldest in a flood.)
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from ipaddress import IPv6Address
 from typing import Protocol as Interface
@@ -20,7 +22,7 @@ from lottery.ops.log import ActionLog
 
 #: One line tells how many went since the last one.
 TELL_SECONDS = 10.0
-#: So many lines about single strangers in a minute; a flood shall not fill the disk.
+#: So many lines about single strangers at once, and in a minute; a flood shall not fill the disk.
 LINES_A_MINUTE = 1200
 
 
@@ -66,19 +68,20 @@ class Strangers:
         self._of_address: dict[Hashable, dict[Stranger, None]] = {}
         self._timer: IDelayedCall | None = None
         self._lines = Allowance(LINES_A_MINUTE, clock.seconds())
-        self._dropped = self._untold = 0
+        self._dropped: Counter[Hashable] = Counter()
+        self._untold = 0
         self._telling: IDelayedCall | None = None
         self._stopped = False
 
     def __len__(self) -> int:
-        return len(self._since)
+        return len(self._address)
 
     def came(self, stranger: Stranger, address: Hashable) -> None:
         """Take a stranger in, in place of the oldest one if there are too many."""
         of_address = self._of_address.setdefault(address, {})
         if len(of_address) >= self._most_of_address:
             self._drop(next(iter(of_address)))
-        elif len(self._since) >= self._most:
+        elif len(self._address) >= self._most:
             self.drop_oldest()
         self._since[stranger] = self._clock.seconds()
         self._address[stranger] = address
@@ -88,26 +91,28 @@ class Strangers:
 
     def gone(self, stranger: Stranger) -> None:
         """Note that it is no stranger any more, or not there any more; twice is harmless."""
-        if self._since.pop(stranger, None) is None:
+        if stranger not in self._address:
             return
         address = self._address.pop(stranger)
         of_address = self._of_address[address]
         del of_address[stranger]
         if not of_address:
             del self._of_address[address]
+        self._since.pop(stranger, None)
         if not self._since and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def drop_oldest(self) -> None:
         """Make room for somebody else, if there is anybody to make room."""
-        oldest = next(iter(self._since), None)
-        if oldest is not None:
+        crowd = max(self._of_address.values(), key=len, default={})
+        for oldest in crowd:
             self._drop(oldest)
+            return
 
-    def turned_away(self) -> None:
+    def turned_away(self, address: Hashable) -> None:
         """Note that a connection was closed before it could become anything."""
-        self._dropped += 1
+        self._dropped[address] += 1
         self._tell_soon()
 
     def may_tell(self) -> bool:
@@ -128,8 +133,8 @@ class Strangers:
         self._tell()
 
     def _drop(self, stranger: Stranger) -> None:
+        self.turned_away(self._address[stranger])
         self.gone(stranger)
-        self.turned_away()
         stranger.abort()
 
     def _look(self) -> None:
@@ -141,7 +146,7 @@ class Strangers:
                 self._timer = self._clock.callLater(left, self._look)
                 return
             if stranger in self._since:  # the one before may have taken others with it
-                self.gone(stranger)
+                del self._since[stranger]  # it counts until it is closed
                 stranger.too_late()
 
     def _tell_soon(self) -> None:
@@ -151,6 +156,8 @@ class Strangers:
     def _tell(self) -> None:
         self._telling = None
         if self._dropped or self._untold:
-            details = {"turned_away": self._dropped, "untold": self._untold}
+            ip = next((address for address, _ in self._dropped.most_common(1)), None)
+            details = {"turned_away": self._dropped.total(), "untold": self._untold, "ip": ip}
             self._log("strangers", "fail", LogLevel.warn, **details)
-            self._dropped = self._untold = 0
+            self._dropped.clear()
+            self._untold = 0

@@ -5,6 +5,8 @@ Imported only where TLS is spoken: it needs packages that are an extra.
 
 from __future__ import annotations
 
+from typing import cast
+
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from OpenSSL import SSL
@@ -14,16 +16,29 @@ from twisted.internet.interfaces import (
     IOpenSSLServerConnectionCreator,
     IProtocolFactory,
     IReactorTime,
+    ITransport,
 )
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import Certificate as TrustedCertificate
 from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.protocols.tls import (
+    BufferingTLSTransport,
+    TLSMemoryBIOFactory,
+    TLSMemoryBIOProtocol,
+)
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.errors import SettingsError
+from lottery.central.receiver import MessageReceiver
+from lottery.errors import Code, SettingsError
 from lottery.tls import Credentials, flaw_of, words_of
+
+#: The longest record of TLS.
+READ_BYTES = 16 << 10
+#: A peer may send so many bytes that say nothing, beyond so many times as many as those that do: a
+#: handshake with a chain of certificates has its room in it, and so have frames of a few bytes.
+QUIET_BYTES = 64 << 10
+MOST_OVERHEAD = 4
 
 
 def context_of(credentials: Credentials) -> SSL.Context:
@@ -70,10 +85,39 @@ class Handshakes:
         return connection
 
 
+class Encrypted(BufferingTLSTransport):
+    """TLS under one session; a peer whose TLS says nothing is parted with.
+
+    Records of a byte, or of none, updates of keys, a handshake that never ends: they cost the
+    central far more than whoever sends them, and what is answered to them queues for a peer that
+    does not read. So what comes is weighed against what it says, and not more than a record's
+    worth of it is taken in one turn of the reactor.
+    """
+
+    _quiet = 0
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """Begin."""
+        transport.bufferSize = READ_BYTES  # type: ignore[attr-defined]
+        super().makeConnection(transport)  # type: ignore[no-untyped-call]
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what came, and weigh it."""
+        session = cast(MessageReceiver, self.wrappedProtocol)
+        before = session.bytes_heard
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        said = session.bytes_heard - before
+        self._quiet = max(0, self._quiet + len(data) - MOST_OVERHEAD * said)
+        if self._quiet > QUIET_BYTES and self.connected:
+            session.fail(Code.PROTO, f"{QUIET_BYTES >> 10} KiB of TLS said next to nothing")
+            self.abortConnection()  # type: ignore[no-untyped-call]
+
+
 class TlsFactory(TLSMemoryBIOFactory):
     """Puts TLS under the connections of another factory, if that wants any."""
 
     noisy = False
+    protocol = Encrypted
 
     def __init__(
         self, handshakes: Handshakes, sessions: IProtocolFactory, clock: IReactorTime
@@ -111,7 +155,7 @@ def marks_of(certificate: X509) -> frozenset[str]:
     marks = {f"sha256:{read.fingerprint(SHA256()).hex()}"}
     try:
         extension = read.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except Exception:  # noqa: BLE001 (a certificate can be odd in more ways than are documented)
         return frozenset(marks)
     names = extension.value
     marks |= {f"dns:{name.lower()}" for name in names.get_values_for_type(x509.DNSName)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from lottery.errors import LocalProtocolError, RemoteProtocolError
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder, Vocabulary
-from lottery.wire.frames import payloads_of
+from lottery.wire.frames import HEADER_BYTES, PAYLOAD_LIMIT, payloads_of
 from lottery.wire.messages import (
     Batch,
     ClassicBatch,
@@ -60,6 +60,7 @@ def fuzz(data: bytes) -> None:
     said = b"".join(map(_encode, messages))
     assert stream.startswith(said)
     assert error or len(said) + unread == len(stream)
+    assert error or not _is_too_long(stream[len(said) :])
     _converse(messages)
 
 
@@ -95,6 +96,14 @@ def _of_run(vocabularies: tuple[Vocabulary, ...], frames: bytes, count: int) -> 
     return [message for message in messages if message is not None]
 
 
+def _is_too_long(begun: bytes) -> bool:
+    """Whether a frame that has begun announces more than is taken: nobody waits for that."""
+    if len(begun) < HEADER_BYTES:
+        return False
+    limit = classic.WINNERS_LIMIT if begun[0] == classic.WINNERS else PAYLOAD_LIMIT
+    return int.from_bytes(begun[1:HEADER_BYTES], "big") > limit
+
+
 def _encode(message: Message) -> bytes:
     return (classic if isinstance(message, _CLASSIC) else lottery1).encode(message)
 
@@ -124,6 +133,7 @@ def _converse(messages: list[Message]) -> None:
         assert counts or hearing.state is before is State.REFUSED
         if isinstance(message, Refused):
             due = message.expected
-        elif counts and due is not None and isinstance(message, Batch | End):
-            assert due == (message.first if isinstance(message, Batch) else message.total)
-            due = None
+        elif due is not None and isinstance(message, Batch | End):
+            index = message.first if isinstance(message, Batch) else message.total
+            assert counts is (index == due)
+            due = None if counts else due

@@ -27,6 +27,7 @@ def fuzz(data: bytes) -> None:
         assert 0 <= number == agency.number < 2**32
         assert 1 <= len(agency.name) <= 64
         assert agency.name.isprintable()
+    assert set(roster._by_mark.values()) == set(roster.agencies.values())
     words = data.decode("utf-8-sig").replace(",", "\n").split("\n")
     marks = {each.strip() for each in words[:200]}
     for certificate in [*([mark] for mark in marks), marks]:

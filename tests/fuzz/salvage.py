@@ -51,9 +51,11 @@ def _salvage(data: bytes) -> None:
     assert salvaged == (data if found.closed else valid + pack_close(len(valid)))
     assert examine(path, DRAW, NUMBER).closed
     assert _records(path) == before
+    file = path.stat().st_ino
     for anew in (False, True):
         assert salvage(path, DRAW, NUMBER, anew) is None
         assert path.read_bytes() == salvaged
+        assert anew or path.stat().st_ino == file
     agencies = {agency for _, agency, *_ in before}
     try:
         extend(path, {agency: Standing() for agency in agencies})
