@@ -133,4 +133,5 @@ def lost_by(error: BaseException | None) -> LotteryError:
 
 def sentence_of(error: BaseException | None) -> str:
     """What Twisted says of an error, so that it fits into a sentence and a line of the log."""
-    return str(error).replace(": ", ", ").rstrip(".").lower()
+    text = str(error).replace(": ", ", ").rstrip(".")
+    return text if type(error) is ConnectionError else text.lower()  # that one is in our words
