@@ -189,12 +189,16 @@ def _identified(
 
 
 def reload_at_hangup(central: Central, reactor: CentralReactor) -> None:
-    """Have SIGHUP read again what can be; without this it would end the process."""
+    """Have SIGHUP read again what can be; without this it would end the process.
+
+    One that has come since the process began, and was made to wait, comes now.
+    """
 
     def reload() -> None:
         Deferred.fromCoroutine(central.reload())
 
     signal.signal(signal.SIGHUP, lambda _number, _frame: reactor.callFromThread(reload))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def _patience() -> Callable[[], bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TextIO, cast
@@ -65,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: the exit status. What is wrong with the words, the settings, files or the ledger
         is one sentence on stderr, and status 2, 1 or 3.
     """
+    if argv is None and sys.argv[1:2] == ["serve"]:
+        # It would end a central that has not got as far as to take it for a wish: it waits.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for good
     status = _status(sys.argv[1:] if argv is None else argv, stdout)
     try:

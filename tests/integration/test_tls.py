@@ -7,9 +7,11 @@ parsed, the log would name it.
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from attrs import frozen
 from classic_agency import Closed, batch_of
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from live import LiveAgency, LiveCentral, made_up, winning
-from lottery1_agency import ERROR, batch, end, error_in, frames_in, hello, received
+from lottery1_agency import ERROR, WELCOME, batch, end, error_in, frames_in, hello, received
 from pki import DAY, NOW, Authority, fingerprint, uri_of, write_roster
 from tls_agency import TlsAgency, context_of
 
@@ -32,7 +34,9 @@ OUT_SECONDS: Final = 1.0
 class Town:
     """A central that speaks TLS only, with its authority and its roster."""
 
-    def __init__(self, directory: Path, agencies: int = 4, *options: object) -> None:
+    def __init__(
+        self, directory: Path, agencies: int = 4, *options: object, listening: bool = True
+    ) -> None:
         self.directory = directory
         self.authority = Authority(directory)
         cert, key = self.authority.central()
@@ -51,6 +55,7 @@ class Town:
             *options,
             plain=False,
             tls=True,
+            listening=listening,
         )
 
     @property
@@ -351,6 +356,68 @@ def test_a_new_certificate_of_the_central(tmp_path: Path) -> None:
             two.greet(2)
         one.send(batch(0, made_up(1)))
         one.acknowledged(1)
+
+
+def test_another_authority(tmp_path: Path) -> None:
+    """Whoever has shaken hands under the one before has to do it again, also who is at work."""
+    made = Town(tmp_path, 2)
+    marks = {each: f"uri:{uri_of(each)}" for each in (1, 2)}
+    with made.central as central:
+        made.reload(marks)
+        idle = made.comes(1)
+        with idle, made.comes(2) as busy:
+            busy.greet(2)
+            busy.send(batch(0, made_up(2)))
+            busy.acknowledged(2)
+            other = Authority(tmp_path, "other")
+            shutil.copy(other.ca, made.authority.ca)
+            made.reload(marks)
+            assert frames_in(busy.rest())[-1][0] == ERROR
+            idle.send(hello(1))
+            assert not [kind for kind, _ in frames_in(idle.rest()) if kind == WELCOME]
+        new = other.agency(2, name="new-2")
+        context = context_of(None, new)
+        with TlsAgency(made.port, context) as again:
+            again.greet(2)
+            again.send(batch(2, made_up(1)) + end(3))
+            again.acknowledged(3, ended=True)
+        assert central.matches("action: left_out") == []
+
+
+@pytest.mark.parametrize("start", [0.0, 0.1, 0.3])
+def test_a_signal_while_it_starts(tmp_path: Path, start: float) -> None:
+    """SIGHUP is a wish, and no end, from its first word on."""
+    made = Town(tmp_path, 1, listening=False)
+    with made.central as central:
+        threading.Event().wait(start)  # no event tells how far it is
+        central.send_signal(signal.SIGHUP)
+        made.comes(1).close()
+        central.wait_for("action: reload . result: success")
+
+
+def _records(context: ssl.SSLContext, port: int, words: bytes) -> bool:
+    """Send words in records of a byte each; gives whether the central had enough of it."""
+    with TlsAgency(port, context) as agency:
+        agency.greet(1)
+        try:
+            for byte in words:
+                agency.send(bytes((byte,)))
+        except OSError:
+            return True
+        return False
+
+
+def test_tls_that_says_next_to_nothing(tmp_path: Path) -> None:
+    """Records of a byte each cost more than they say: parted with, and others go on."""
+    made = Town(tmp_path, 2)
+    with made.central as central, made.comes(2) as two:
+        two.greet(2)
+        context = context_of(made.authority.ca, made.pairs[1])
+        frames = b"".join(batch(first, made_up(20)) for first in range(0, 600, 20))
+        assert _records(context, made.port, frames)
+        central.wait_for(r"agency: 1 .* code: PROTO \| error: 64 KiB of TLS said next to nothing")
+        two.send(batch(0, made_up(1)))
+        two.acknowledged(1)
 
 
 def test_the_agencys_own_program(tmp_path: Path) -> None:
