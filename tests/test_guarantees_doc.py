@@ -36,3 +36,15 @@ def test_links(doc: str) -> None:
     """What a page points to is there."""
     for link in links(page(f"docs/{doc}")):
         assert (ROOT / "docs" / link).exists(), link
+
+
+SECURITY = page("docs/security.md")
+SHOWN = sorted(set(re.findall(r"`((?:tests|benchmarks)/[^`]*\.py(?:::\w+)?)`", SECURITY)))
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_security_names_is_there(name: str) -> None:
+    """What an attacker can and cannot do is shown by tests that there are."""
+    file, _, function = name.partition("::")
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert not function or re.search(rf"^ *(async )?def {function}\(", text, re.MULTILINE)
