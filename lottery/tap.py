@@ -152,7 +152,7 @@ def _identified(
     :raises SettingsError: if a file cannot be used, or what TLS needs is not installed.
     """
     try:
-        from lottery.central.tls import Handshakes, TlsFactory, context_of
+        from lottery.central.tls import Handshakes, TlsFactory, context_for_agencies
         from lottery.tls import read_credentials
     except ImportError:
         raise SettingsError("TLS needs more packages: pip install 'lottery-central[tls]'") from None
@@ -160,7 +160,7 @@ def _identified(
     def read() -> tuple[Roster, Credentials, SSL.Context]:
         roster = read_roster(roster_file)
         credentials = read_credentials(files, datetime.now(UTC))
-        return roster, credentials, context_of(credentials)
+        return roster, credentials, context_for_agencies(credentials)
 
     def tell(credentials: Credentials) -> None:
         until = credentials.valid_until

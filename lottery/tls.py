@@ -26,7 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from OpenSSL import SSL
 from OpenSSL.crypto import X509, PKey
+from twisted.internet.ssl import Certificate as TrustedCertificate
+from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
 
 from lottery.errors import SettingsError
 from lottery.settings import TlsFiles
@@ -117,6 +120,26 @@ def read_credentials(files: TlsFiles, now: datetime) -> Credentials:
         tuple(map(X509.from_cryptography, own[1:])),
         tuple(map(X509.from_cryptography, authorities)),
     )
+
+
+def context_of(credentials: Credentials) -> SSL.Context:
+    """Make what handshakes of either end need: TLS 1.2 or 1.3, and whom to believe.
+
+    :raises SettingsError: if OpenSSL does not take the credentials.
+    """
+    authorities = [TrustedCertificate(each) for each in credentials.authorities]
+    options = CertificateOptions(
+        privateKey=credentials.key,
+        certificate=credentials.certificate,
+        extraCertChain=list(credentials.chain),
+        trustRoot=trustRootFromCertificates(authorities),
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+    )
+    try:
+        return options.getContext()
+    except SSL.Error as error:
+        words = words_of(error)
+        raise SettingsError(f"TLS cannot use the certificate or key, {words}") from None
 
 
 def flaw_of(number: int, depth: int, whose: str) -> str:

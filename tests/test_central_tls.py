@@ -27,7 +27,7 @@ from zope.interface.verify import verifyObject
 
 from lottery.central.admission import Admission
 from lottery.central.roster import Roster, read_roster
-from lottery.central.tls import Handshakes, TlsFactory, context_of, marks_of, sentence_of
+from lottery.central.tls import Handshakes, TlsFactory, context_for_agencies, marks_of, sentence_of
 from lottery.errors import Code, SettingsError
 from lottery.tls import Credentials
 from lottery.wire import lottery1
@@ -148,7 +148,7 @@ class Town:
     def __init__(self, directory: Path, **pairs: Pair) -> None:
         """:param pairs: by ``aN``, who is on the roster; agencies 1 and 2, if nobody is named."""
         who = {int(name[1:]): pair for name, pair in pairs.items()} or {1: agency(1), 2: agency(2)}
-        self.handshakes = Handshakes(context_of(credentials(central())))
+        self.handshakes = Handshakes(context_for_agencies(credentials(central())))
         self.admission = Admission(roster_of(directory, who))
         self.house = House(
             directory, admission=self.admission, over=partial(TlsFactory, self.handshakes)
@@ -361,7 +361,7 @@ def test_the_central_shows_its_chain(tmp_path: Path) -> None:
     town = Town(tmp_path)
     branch = issued(authority("another"), authority=True)
     own = issued(branch, usage=SERVER)
-    town.handshakes.context = context_of(credentials(own))
+    town.handshakes.context = context_for_agencies(credentials(own))
     with town.house:
         peer = Peer(town, agency(1), trusts=authority("another"))
         peer.say(Hello(1))
@@ -616,7 +616,7 @@ def test_other_credentials_take_their_place(tmp_path: Path, version: str) -> Non
         there = Peer(town, agency(1), version, trusts=authority())
         there.say(Hello(1))
         begun = Peer(town, agency(2), version, trusts=authority(), begins=False)
-        town.handshakes.context = context_of(credentials(central("another")))
+        town.handshakes.context = context_for_agencies(credentials(central("another")))
         begun.say(Hello(2))
         there.say(batch(bets(1, 1)))
         assert len(begun.heard()) == 1
@@ -631,7 +631,7 @@ def test_other_authorities_take_their_place(tmp_path: Path) -> None:
     """Whoever was good enough before is not any more."""
     town = Town(tmp_path)
     with town.house:
-        town.handshakes.context = context_of(credentials(central(), authority("another")))
+        town.handshakes.context = context_for_agencies(credentials(central(), authority("another")))
         Peer(town, agency(1))
         sentence = "its certificate is signed by an authority that is not known"
         assert town.failures() == [("AUTH", sentence)]
@@ -644,13 +644,13 @@ def test_credentials_that_do_not_fit() -> None:
     """OpenSSL's own words, in a sentence."""
     own = Pair(central().certificate, agency(1).key)
     with pytest.raises(SettingsError) as error:
-        context_of(credentials(own))
+        context_for_agencies(credentials(own))
     assert str(error.value) == "TLS cannot use the certificate or key, key values mismatch"
 
 
 def test_a_connection_that_nobody_wants() -> None:
     """The factory of sessions says no: nothing is put around that."""
-    handshakes = Handshakes(context_of(credentials(central())))
+    handshakes = Handshakes(context_for_agencies(credentials(central())))
     verifyObject(IOpenSSLServerConnectionCreator, handshakes)
 
     class Sessions(Factory):

@@ -26,8 +26,6 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.internet.ssl import Certificate as TrustedCertificate
-from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
@@ -35,7 +33,7 @@ from zope.interface import implementer
 
 from lottery.agency.failures import Distrust
 from lottery.errors import SettingsError
-from lottery.tls import Credentials, flaw_of, words_of
+from lottery.tls import Credentials, context_of, flaw_of, words_of
 
 _NO_TLS = "no TLS is spoken there, is it the port for plain text?"
 _NO_VERSION = "the central speaks no version of TLS that we do, 1.2 or 1.3 is needed"
@@ -81,7 +79,7 @@ class Handshakes:
     """
 
     def __init__(self, credentials: Credentials, host: str) -> None:
-        self._context = _context_of(credentials)
+        self._context = context_of(credentials)
         self._host = host
         # Neither the interface of an address nor a dot that ends a name stand in certificates.
         plain = host.partition("%")[0].removesuffix(".")
@@ -123,22 +121,6 @@ class Handshakes:
         except Exception:  # noqa: BLE001 (it is not, or its names cannot be read, in whatever way)
             return False
         return True
-
-
-def _context_of(credentials: Credentials) -> SSL.Context:
-    authorities = [TrustedCertificate(each) for each in credentials.authorities]
-    options = CertificateOptions(
-        privateKey=credentials.key,
-        certificate=credentials.certificate,
-        extraCertChain=list(credentials.chain),
-        trustRoot=trustRootFromCertificates(authorities),
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-    )
-    try:
-        return options.getContext()
-    except SSL.Error as error:
-        words = words_of(error)
-        raise SettingsError(f"TLS cannot use the certificate or key, {words}") from None
 
 
 @implementer(IStreamClientEndpoint)

@@ -19,8 +19,6 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import Protocol
-from twisted.internet.ssl import Certificate as TrustedCertificate
-from twisted.internet.ssl import CertificateOptions, TLSVersion, trustRootFromCertificates
 from twisted.protocols.tls import (
     BufferingTLSTransport,
     TLSMemoryBIOFactory,
@@ -30,8 +28,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lottery.central.receiver import MessageReceiver
-from lottery.errors import Code, SettingsError
-from lottery.tls import Credentials, flaw_of, words_of
+from lottery.errors import Code
+from lottery.tls import Credentials, context_of, flaw_of, words_of
 
 #: The longest record of TLS.
 READ_BYTES = 16 << 10
@@ -41,26 +39,15 @@ QUIET_BYTES = 64 << 10
 MOST_OVERHEAD = 4
 
 
-def context_of(credentials: Credentials) -> SSL.Context:
-    """Make what handshakes need of credentials.
+def context_for_agencies(credentials: Credentials) -> SSL.Context:
+    """Make what handshakes with agencies need of credentials.
 
     Who has no certificate of the authority gets no further. Sessions are never resumed, so every
     connection shows its certificate: there are neither tickets nor a cache.
 
     :raises SettingsError: if OpenSSL does not take them.
     """
-    authorities = [TrustedCertificate(each) for each in credentials.authorities]
-    options = CertificateOptions(
-        privateKey=credentials.key,
-        certificate=credentials.certificate,
-        extraCertChain=list(credentials.chain),
-        trustRoot=trustRootFromCertificates(authorities),
-        raiseMinimumTo=TLSVersion.TLSv1_2,
-    )
-    try:
-        context = options.getContext()
-    except SSL.Error as error:
-        raise SettingsError(f"TLS cannot use the certificate or key, {words_of(error)}") from None
+    context = context_of(credentials)
     context.set_options(SSL.OP_NO_RENEGOTIATION)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _verified)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
@@ -75,7 +62,7 @@ class Handshakes:
     """
 
     def __init__(self, context: SSL.Context) -> None:
-        """:param context: of :func:`context_of`."""
+        """:param context: of :func:`context_for_agencies`."""
         self.context = context
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:

@@ -383,10 +383,12 @@ MUTANTS: Final = (
         (
             Edit(
                 "lottery/central/identity.py",
-                "            self._certified = self.factory.admission.whose(self._marks)\n"
+                "            self._certified = self.factory.admission.whose("
+                "self._marks, self._authorities)\n"
                 "        except RemoteProtocolError as error:\n"
                 "            self.fail(error.code, error.sentence)\n",
-                "            self._certified = self.factory.admission.whose(self._marks)\n"
+                "            self._certified = self.factory.admission.whose("
+                "self._marks, self._authorities)\n"
                 "        except RemoteProtocolError:\n"
                 "            pass\n",
             ),
