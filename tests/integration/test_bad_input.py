@@ -10,18 +10,14 @@ has no half of a connection to close: where that matters, another central stands
 
 from __future__ import annotations
 
-import io
 import re
-import ssl
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import pytest
-from attrs import define, field, frozen
+from attrs import frozen
 from classic_agency import END, STORED, ClassicAgency, batch_of, frame, payload_of
 from live import LiveCentral, made_up
 from lottery1_agency import (
@@ -39,132 +35,33 @@ from lottery1_agency import (
     received,
     refusal_in,
 )
-from pki import Authority, uri_of, write_roster
-from tls_agency import TlsAgency, TlsClassicAgency, context_of
+from town import Town, left_alone, tls_town
 
-from lottery.command import main
-
-NEIGHBOUR: Final = 4_000_000_000
-FIRST: Final = 1_000_000
 GOOD: Final = "Ana,Paz,30904465,1999-03-17,2201"
 OTHER: Final = "Juan,Gil,24807259,1984-12-01,42"
 HEADER_LINE: Final = "nombre,apellido,documento,nacimiento,numero"
 TOMORROW: Final = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
 TODAY: Final = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
 
-
-@define
-class Neighbour:
-    """An agency at work, which must not notice anything."""
-
-    agency: Lottery1Agency
-    sent: int = 0
-
-    def go_on(self) -> None:
-        """Store another batch."""
-        rows = made_up(3, name="Neighbour")
-        self.agency.send(batch(self.sent, rows))
-        self.sent += len(rows)
-        self.agency.acknowledged(self.sent)
-
-
-@define
-class Town:
-    """A central, the neighbour, and a new agency for each row of the tables.
-
-    :ivar authority: who signs the agencies' certificates; None: all of it is in plain text.
-    :ivar agency: the last number that was given to an agency of lottery/1.
-    """
-
-    central: LiveCentral
-    authority: Authority | None
-    neighbour: Neighbour = field(init=False)
-    agency: int = FIRST
-
-    def comes(self, number: int) -> Lottery1Agency:
-        """Let an agency connect, as itself."""
-        if self.authority is None:
-            return Lottery1Agency(self.central.port)
-        return TlsAgency(self.central.tls_port, self._context(number))
-
-    def classic(self) -> ClassicAgency:
-        """Let a classic agency connect; whose certificate it has means nothing."""
-        if self.authority is None:
-            return ClassicAgency(self.central.port)
-        return TlsClassicAgency(self.central.tls_port, self._context(FIRST))
-
-    def _context(self, number: int) -> ssl.SSLContext:
-        assert self.authority is not None
-        if number not in _CONTEXTS:
-            _CONTEXTS[number] = context_of(self.authority.ca, self.authority.agency(number))
-        return _CONTEXTS[number]
-
-    def next_agency(self) -> int:
-        """A number that nobody has had."""
-        self.agency += 1
-        return self.agency
-
-    def stored(self) -> dict[int, list[bytes]]:
-        """What ``lottery export`` says of everybody but the neighbour: rows by agency."""
-        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-        with redirect_stdout(out):
-            assert main(["export", str(self.central.data_dir), "--draw", "1"]) == 0
-        found: dict[int, list[bytes]] = {}
-        for line in out.buffer.getvalue().splitlines(keepends=True):  # type: ignore[attr-defined]
-            agency, _, row = line.partition(b",")
-            found.setdefault(int(agency), []).append(row)
-        assert len(found.pop(NEIGHBOUR, [])) == self.neighbour.sent
-        return found
-
-    def with_neighbour(self) -> Iterator[Town]:
-        """Let the neighbour move in, and look at the log when all is over."""
-        with self.comes(NEIGHBOUR) as agency:
-            agency.greet(NEIGHBOUR)
-            self.neighbour = Neighbour(agency)
-            yield self
-        assert self.central.running, self.central.log
-        assert [line for line in self.central.lines if len(line) > 400] == []
-
-
-#: What an agency shakes hands with, by its number.
-_CONTEXTS: Final[dict[int, ssl.SSLContext]] = {}
 #: Each whole frame takes a place, so there are many.
-_OPTIONS: Final = ("--agencies", 5000, "--writers", 2, "--silence", 120)
+OPTIONS: Final = ("--agencies", 5000, "--writers", 2, "--silence", 120)
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """The central of nearly all rows."""
-    directory = tmp_path_factory.mktemp("town")
-    authority = Authority(directory)
-    cert, key = authority.central()
-    numbers = (NEIGHBOUR, *range(FIRST, FIRST + 1500))
-    roster = write_roster(
-        directory / "roster.csv", {each: f"uri:{uri_of(each)}" for each in numbers}
-    )
-    files = ("--tls-cert", cert, "--tls-key", key, "--tls-ca", authority.ca, "--roster", roster)
-    with LiveCentral(directory, *_OPTIONS, *files, "--allow-classic", tls=True) as central:
-        yield from Town(central, authority).with_neighbour()
+    with tls_town(tmp_path_factory.mktemp("town"), 1500, *OPTIONS) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def plain_town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """The central of those who close half of a connection."""
-    with LiveCentral(tmp_path_factory.mktemp("plain"), *_OPTIONS) as central:
-        yield from Town(central, None).with_neighbour()
-
-
-def left_alone(town: Town, play: Callable[[], None], adds: Sequence[str] = ()) -> None:
-    """Play a row and see that the neighbour works on and exactly ``adds`` is stored more."""
-    town.neighbour.go_on()
-    before = town.stored()
-    play()
-    town.neighbour.go_on()
-    after = town.stored()
-    new = {agency: rows for agency, rows in after.items() if before.get(agency) != rows}
-    expected = [f"{row}\n".encode() for row in adds]
-    assert list(new.values()) == ([expected] if expected else [])
-    assert {agency: rows for agency, rows in after.items() if agency not in new} == before
+    with (
+        LiveCentral(tmp_path_factory.mktemp("plain"), *OPTIONS) as central,
+        Town(central, None).with_neighbour() as made,
+    ):
+        yield made
 
 
 # Batches that are refused, and batches that are taken, in both dialects.
@@ -389,6 +286,18 @@ def test_b3_the_longest_payload(town: Town, dialect: str, length: int) -> None:
     """A payload of exactly 8192 bytes is taken, and one of 8191."""
     rows = _exactly(length if dialect == "classic" else length - 10)
     left_alone(town, lambda: _store(town, dialect, rows), adds=rows)
+
+
+def test_b5_an_empty_batch(town: Town) -> None:
+    """In the classic dialect it is legal, and acknowledged as any other; nothing is stored."""
+
+    def play() -> None:
+        with town.classic() as agency:
+            for rows in ([], [GOOD], []):
+                agency.batch(rows)
+                agency.acknowledged()
+
+    left_alone(town, play, adds=[GOOD])
 
 
 def _store(town: Town, dialect: str, rows: list[str]) -> None:
@@ -794,18 +703,3 @@ def test_a_port_probe_takes_no_place(plain_town: Town) -> None:
             assert int(town.central.wait_for(pattern, since=since)[1]) == number + 1
 
     left_alone(town, play)
-
-
-def test_b15_a_length_that_never_comes(tmp_path: Path) -> None:
-    """A little-endian 1 announces 256 bytes: who waits for an answer then is cut off in time."""
-    with LiveCentral(tmp_path, "--silence", "0.5") as central:
-        with ClassicAgency(central.port) as agency:
-            agency.send(b"\x01" + struct.pack("<H", 1) + b"A")
-            agency.refused()
-        central.wait_for(r"code: TIMEOUT \| error: it was silent for too long")
-        with ClassicAgency(central.port) as later:  # and so is a header with nothing behind it
-            later.batch([GOOD])
-            later.acknowledged()
-            later.header(70)
-            later.refused()
-        central.wait_for(r"agency: 1 .* code: TIMEOUT \| error: it was silent for too long")

@@ -27,7 +27,7 @@ class Owing(Protocol):
     def connectionMade(self) -> None:
         """Fill whatever there is between us and the peer."""
         self.connection = Connection(
-            cast(IAgencyTransport, self.transport), cast(IReactorTime, reactor)
+            cast(IAgencyTransport, self.transport), cast(IReactorTime, reactor), 5
         )
         owed = self.owed = Acknowledgements(self.connection, CLASSIC)
         while not owed.paused:
@@ -36,9 +36,10 @@ class Owing(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Say the rest all the same, as who parts with an agency does."""
-        self.connection.lost()
         try:
-            self.owed.finish()
+            self.connection.lost()
+            for words in self.owed.rest():
+                self.connection.write(words)
         except Exception:  # noqa: BLE001
             self._lost.errback()
         else:

@@ -32,16 +32,22 @@ class _Encrypted(Peer):
     """A connection that is encrypted."""
 
     def __init__(
-        self, port: int, context: ssl.SSLContext, *, session: ssl.SSLSession | None = None
+        self,
+        port: int,
+        context: ssl.SSLContext,
+        *,
+        session: ssl.SSLSession | None = None,
+        receive_buffer: int | None = None,
     ) -> None:
         """Connect and shake hands.
 
         In TLS 1.3 a client learns only when it reads that its certificate was refused.
 
         :param session: one to be resumed.
+        :param receive_buffer: as of :class:`Peer`.
         :raises ssl.SSLError: if the handshake fails.
         """
-        super().__init__(port)
+        super().__init__(port, receive_buffer=receive_buffer)
         plain = self._socket
         try:
             self._socket = self._tls = context.wrap_socket(
