@@ -25,6 +25,9 @@ from live import LiveAgency, LiveCentral, made_up, winning
 from lottery1_agency import ERROR
 from pki import DAY, NOW, Authority, fingerprint, write_roster
 
+#: Many programs are started here, one after the other.
+pytestmark = pytest.mark.slow
+
 VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 #: AUTH: whoever hears this has a connection in both directions.
