@@ -32,11 +32,12 @@ CONTRIB: Final = Path(__file__).parents[2] / "contrib"
 ENDPOINT: Final = "systemd:domain=INET:name=lottery"
 
 #: Hands over its standard input as the first socket of these names, and becomes the program.
+#: Many programs are started here, one after the other.
+pytestmark = pytest.mark.slow
+
 LAUNCHER: Final = """
 import os, sys
 
-#: Many programs are started here, one after the other.
-pytestmark = pytest.mark.slow
 os.dup2(0, 3)
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES=sys.argv[1])
