@@ -31,10 +31,10 @@ from lottery1_agency import WELCOME, Lottery1Agency, batch, end, hello
 CONTRIB: Final = Path(__file__).parents[2] / "contrib"
 ENDPOINT: Final = "systemd:domain=INET:name=lottery"
 
-#: Hands over its standard input as the first socket of these names, and becomes the program.
 #: Many programs are started here, one after the other.
 pytestmark = pytest.mark.slow
 
+#: Hands over its standard input as the first socket of these names, and becomes the program.
 LAUNCHER: Final = """
 import os, sys
 
