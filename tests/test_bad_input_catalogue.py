@@ -19,10 +19,13 @@ BAD: Final = "integration/test_bad_input.py"
 NONSENSE: Final = f"{BAD}::test_frames_that_are_none_or_not_now"
 BATCH: Final = f"{BAD}::test_a_bad_batch_in_lottery1 {BAD}::test_a_bad_batch_in_the_classic_dialect"
 GOOD: Final = f"{BAD}::test_what_looks_bad_and_is_good"
+TIME: Final = "integration/test_bad_input_in_time.py"
+SLOW: Final = f"{TIME}::test_frames_that_do_not_come"
 AGAIN: Final = f"{BAD}::test_b20_to_b22_an_index_that_has_been"
 START: Final = "integration/test_start_up.py"
 TLS: Final = "integration/test_tls.py"
 STRANGERS: Final = "integration/test_strangers.py"
+LEDGERS: Final = "integration/test_ledgers_at_start.py"
 
 #: number: what it is, what it comes to, and the tests.
 CATALOGUE: Final[dict[int, tuple[str, str, str]]] = {
@@ -30,9 +33,9 @@ CATALOGUE: Final[dict[int, tuple[str, str, str]]] = {
     2: ("a length over the limit", "SIZE, before its payload", NONSENSE),
     3: ("the longest payload", "taken", f"{BAD}::test_b3_the_longest_payload"),
     4: ("no payload where one is needed", "PROTO", NONSENSE),
-    5: ("an empty classic batch", "taken", f"{BAD}::test_a_port_probe_takes_no_place"),
-    6: ("a header and silence", "TIMEOUT", f"{BAD}::test_b15_a_length_that_never_comes"),
-    7: ("a byte now and then", "TIMEOUT", f"{STRANGERS}::test_a_trickle_from_an_agency"),
+    5: ("an empty classic batch", "taken", f"{BAD}::test_b5_an_empty_batch"),
+    6: ("a header and silence", "TIMEOUT", SLOW),
+    7: ("a byte now and then", "TIMEOUT", f"{SLOW} {STRANGERS}::test_a_trickle_from_an_agency"),
     8: (
         "the end in the middle of a frame",
         "LEFT_OUT, and it may come back",
@@ -48,11 +51,7 @@ CATALOGUE: Final[dict[int, tuple[str, str, str]]] = {
         "PROTO, an alert",
         f"{NONSENSE} {TLS}::test_plain_text_at_the_tls_port",
     ),
-    15: (
-        "a length of the other end",
-        "SIZE, PROTO or TIMEOUT",
-        f"{NONSENSE} {BAD}::test_b15_a_length_that_never_comes",
-    ),
+    15: ("a length of the other end", "SIZE, PROTO or TIMEOUT", f"{NONSENSE} {SLOW}"),
     16: ("another count than rows", "BATCH, for good", NONSENSE),
     17: ("a count of 0, or of far too many", "BATCH", NONSENSE),
     18: ("bytes behind the last row", "BATCH", NONSENSE),
@@ -63,15 +62,18 @@ CATALOGUE: Final[dict[int, tuple[str, str, str]]] = {
     23: ("the last index there is", "SEQ", NONSENSE),
     24: (
         "a batch behind the close",
-        "acknowledged and in the seal, or neither",
-        "faults/test_closing.py::test_the_deadline_while_agencies_stream",
+        "TIMEOUT, then LEFT_OUT or CLOSED; acknowledged and in the seal, or neither",
+        (
+            f"{TIME}::test_b24_behind_the_close "
+            "faults/test_closing.py::test_the_deadline_while_agencies_stream"
+        ),
     ),
     25: ("an END of another total", "TOTALS", NONSENSE),
     26: (
         "a client that never reads",
         "aborted in time, memory bounded",
         (
-            "integration/test_failures_live.py::test_one_of_three_fails "
+            f"{TIME}::test_b26_who_never_reads "
             "integration/test_unread_acknowledgements.py::test_lost_with_acknowledgements_unread"
         ),
     ),
@@ -117,7 +119,7 @@ CATALOGUE: Final[dict[int, tuple[str, str, str]]] = {
         "the oldest strangers go",
         f"{STRANGERS}::test_a_flood_of_connections_from_one_address",
     ),
-    54: ("half a handshake", "TIMEOUT", f"{TLS}::test_a_handshake_that_stops"),
+    54: ("half a handshake", "TIMEOUT", f"{SLOW} {TLS}::test_a_handshake_that_stops"),
     55: (
         "files of settings",
         "status 2, file and line",
@@ -129,7 +131,10 @@ CATALOGUE: Final[dict[int, tuple[str, str, str]]] = {
     56: (
         "values out of range",
         "status 2, with the range",
-        f"{START}::test_b55_b56_files_of_settings {START}::test_b56_options",
+        (
+            f"{START}::test_b55_b56_files_of_settings {START}::test_b56_options "
+            f"{START}::test_b56_no_place_for_the_classic"
+        ),
     ),
     57: (
         "keys, certificates, directories and ports that cannot be used",
@@ -151,8 +156,10 @@ CATALOGUE: Final[dict[int, tuple[str, str, str]]] = {
     ),
     60: (
         "a ledger with a torn tail, or with damage",
-        "salvaged; or status 3, and nothing touched",
+        "salvaged; or status 3, and nothing touched; a lost segment shows by what an agency knows",
         (
+            f"{LEDGERS}::test_a_tail_that_is_none {LEDGERS}::test_damage "
+            f"{LEDGERS}::test_a_segment_that_is_gone "
             "test_ledger_salvage.py::test_tails test_ledger_salvage.py::test_damage_is_left_alone "
             "test_central_restart.py::test_damage"
         ),
@@ -178,12 +185,13 @@ def test_all_sixty() -> None:
 
 @pytest.mark.parametrize("number", CATALOGUE)
 def test_each_is_played(number: int) -> None:
-    """By tests that are there; and the big table has rows of its number."""
+    """By tests that are there; and the big tables have rows of its number."""
     what, outcome, tests = CATALOGUE[number]
     assert what
     assert outcome
     for test in tests.split():
         file, _, name = test.partition("::")
         assert name in functions(file), test
-    if BAD in tests and any(each in tests for each in (NONSENSE, BATCH, GOOD)):
-        assert f"B{number}-" in (ROOT / BAD).read_text(encoding="utf-8")
+    for file, tables in ((BAD, (NONSENSE, BATCH, GOOD)), (TIME, (SLOW,))):
+        if any(table in tests for table in tables):
+            assert f"B{number}-" in (ROOT / file).read_text(encoding="utf-8")

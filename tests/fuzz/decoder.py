@@ -105,7 +105,9 @@ def _is_too_long(begun: bytes) -> bool:
 
 
 def _encode(message: Message) -> bytes:
-    return (classic if isinstance(message, _CLASSIC) else lottery1).encode(message)
+    if isinstance(message, _CLASSIC):
+        return classic.encode(message)
+    return lottery1.encode(message)
 
 
 def _converse(messages: list[Message]) -> None:

@@ -63,7 +63,7 @@ def _salvage(data: bytes) -> None:
         assert str(error).isprintable()
 
 
-def _records(path: Path) -> list[tuple[object, ...]]:
+def _records(path: Path) -> list[tuple[int, int, int, int, bool, bytes]]:
     """The valid records, with what they hold, but not where they stand."""
     return [
         (record.kind, record.agency, record.first, record.bets, record.classic, bytes(body))

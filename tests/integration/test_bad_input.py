@@ -50,7 +50,7 @@ OPTIONS: Final = ("--agencies", 5000, "--writers", 2, "--silence", 120)
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """The central of nearly all rows."""
-    with tls_town(tmp_path_factory.mktemp("town"), 1500, *OPTIONS) as made:
+    with tls_town(tmp_path_factory.mktemp("town"), 1500, *OPTIONS, "--allow-classic") as made:
         yield made
 
 
@@ -361,9 +361,9 @@ def _nonsense() -> Iterator[tuple[str, Nonsense]]:
     yield "B1-fe", Nonsense(_plain(b"\xfe" * 100), "PROTO", says="0xfe")
     yield "B1-ff-later", Nonsense(_after_hello(b"\xff"), "PROTO", says="0xff", before=[WELCOME])
     yield "B4-hello", Nonsense(_plain(frame(b"\x10", b"")), "PROTO")
-    for kind in (BATCH, b"\x12", b"\x13"):
-        name = f"B4-{kind.hex()}"
-        yield name, Nonsense(_after_hello(frame(kind, b"")), "PROTO", before=[WELCOME])
+    for bodiless in (BATCH, b"\x12", b"\x13"):
+        name = f"B4-{bodiless.hex()}"
+        yield name, Nonsense(_after_hello(frame(bodiless, b"")), "PROTO", before=[WELCOME])
     for name, index in (("B19-gap", 1), ("B23-last", U64), ("B23-wrap", U64 - 1)):
         data = batch(index, [GOOD, OTHER])
         yield name, Nonsense(_after_hello(data), "SEQ", before=[WELCOME])

@@ -95,6 +95,17 @@ OPTIONS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "unknown-option": (("serve", "--agences", "5"), "agences"),
     "agency-without-id": (("agency", "x.csv"), "--id"),
     "agency-server": (("agency", "x.csv", "--id", "1", "--server", "here"), "HOST:PORT"),
+    "roster-without-tls": (("serve", "--roster", "r.csv"), "a roster needs --tls-cert"),
+    "tls-without-roster": (
+        ("serve", "--tls-cert", "c", "--tls-key", "k", "--tls-ca", "a"),
+        "TLS needs --roster",
+    ),
+    "tls-without-key": (
+        ("serve", "--tls-cert", "c", "--tls-ca", "a", "--roster", "r.csv"),
+        "--tls-key is missing",
+    ),
+    "tls-listen-alone": (("serve", "--tls-listen", NOWHERE), "--tls-listen needs --tls-cert"),
+    "classic-without-roster": (("serve", "--allow-classic"), "without --roster"),
     "no-command": ((), "command"),
 }
 
@@ -173,8 +184,10 @@ def _secret(path: Path, data: bytes) -> Path:
     return path
 
 
-def _serve_tls(pki: Path, directory: Path, **others: str) -> subprocess.CompletedProcess[str]:
-    """Start a central whose files are in order, but for those."""
+def _serve_tls(
+    pki: Path, directory: Path, *more: str, **others: str
+) -> subprocess.CompletedProcess[str]:
+    """Start a central whose files are in order, but for those; with more options."""
     files = {
         "tls-cert": "central.crt", "tls-key": "central.key", "tls-ca": "ca.crt",
         "roster": "roster.csv", **{name.replace("_", "-"): file for name, file in others.items()},
@@ -183,7 +196,7 @@ def _serve_tls(pki: Path, directory: Path, **others: str) -> subprocess.Complete
         word for name, file in files.items() for word in (f"--{name}", pki / file)
     ]
     return run_lottery(
-        "serve", *words, "--tls-listen", NOWHERE, "--data-dir", "data", cwd=directory
+        "serve", *words, "--tls-listen", NOWHERE, "--data-dir", "data", *more, cwd=directory
     )
 
 
@@ -211,6 +224,14 @@ def test_b57_files_of_tls(pki: Path, tmp_path: Path, name: str) -> None:
     """Status 2 before anything listens, and nobody is asked for a password; nothing is drawn."""
     others, says = TLS_FILES[name]
     one_sentence(_serve_tls(pki, tmp_path, **others), 2, says)
+    assert list(tmp_path.glob("data/draws/*")) == []
+
+
+def test_b56_no_place_for_the_classic(pki: Path, tmp_path: Path) -> None:
+    """Who lets classic agencies in beside a roster of one needs places for two."""
+    done = _serve_tls(pki, tmp_path, "--allow-classic", "--agencies", "1")
+    assert done.returncode == 2, done
+    assert done.stderr == "lottery: --allow-classic needs --agencies above the 1 of the roster\n"
     assert list(tmp_path.glob("data/draws/*")) == []
 
 

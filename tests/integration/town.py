@@ -15,7 +15,7 @@ from typing import Final
 from attrs import define, field
 from classic_agency import ClassicAgency
 from live import LiveCentral, made_up
-from lottery1_agency import Lottery1Agency, batch
+from lottery1_agency import Lottery1Agency, batch, end, received
 from pki import Authority, uri_of, write_roster
 from tls_agency import TlsAgency, TlsClassicAgency, context_of
 
@@ -28,17 +28,31 @@ FIRST: Final = 1_000_000
 
 @define
 class Neighbour:
-    """An agency at work, which must not notice anything."""
+    """An agency at work, which must not notice anything.
+
+    :ivar rows: what it has stored.
+    """
 
     agency: Lottery1Agency
-    sent: int = 0
+    rows: list[str] = field(factory=list, init=False)
 
     def go_on(self) -> None:
         """Store another batch."""
-        rows = made_up(3, name="Neighbour")
-        self.agency.send(batch(self.sent, rows))
-        self.sent += len(rows)
-        self.agency.acknowledged(self.sent)
+        more = made_up(3, name="Neighbour")
+        self.agency.send(batch(len(self.rows), more))
+        self.rows += more
+        self.agency.acknowledged(len(self.rows))
+
+    def ends(self) -> None:
+        """Say that this is all."""
+        self.agency.send(end(len(self.rows)))
+        self.agency.acknowledged(len(self.rows), ended=True)
+
+    def receives(self) -> None:
+        """Get its winners, none, and say so."""
+        told = self.agency.winners()
+        assert told.total == 0
+        self.agency.send(received(told.draw, told.total))
 
 
 @define
@@ -84,14 +98,15 @@ class Town:
 
     def stored(self) -> dict[int, list[bytes]]:
         """What ``lottery export`` says of everybody but the neighbour: rows by agency."""
-        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        data = io.BytesIO()
+        out = io.TextIOWrapper(data, encoding="utf-8")  # whose end would close ``data``
         with redirect_stdout(out):
             assert main(["export", str(self.central.data_dir), "--draw", "1"]) == 0
         found: dict[int, list[bytes]] = {}
-        for line in out.buffer.getvalue().splitlines(keepends=True):  # type: ignore[attr-defined]
+        for line in data.getvalue().splitlines(keepends=True):
             agency, _, row = line.partition(b",")
             found.setdefault(int(agency), []).append(row)
-        assert len(found.pop(NEIGHBOUR, [])) == self.neighbour.sent
+        assert len(found.pop(NEIGHBOUR, [])) == len(self.neighbour.rows)
         return found
 
     @contextmanager
@@ -107,7 +122,7 @@ class Town:
 
 @contextmanager
 def tls_town(directory: Path, agencies: int, *options: object) -> Iterator[Town]:
-    """A central with TLS and a roster of the neighbour and so many more, and classic ones, too."""
+    """A central with TLS and a roster: the neighbour, and so many ``agencies`` from FIRST on."""
     authority = Authority(directory)
     cert, key = authority.central()
     numbers = (NEIGHBOUR, *range(FIRST, FIRST + agencies))
@@ -115,7 +130,7 @@ def tls_town(directory: Path, agencies: int, *options: object) -> Iterator[Town]
     roster = write_roster(directory / "roster.csv", marks)
     files = ("--tls-cert", cert, "--tls-key", key, "--tls-ca", authority.ca, "--roster", roster)
     with (
-        LiveCentral(directory, *options, *files, "--allow-classic", tls=True) as central,
+        LiveCentral(directory, *options, *files, tls=True) as central,
         Town(central, authority).with_neighbour() as town,
     ):
         yield town
