@@ -104,9 +104,9 @@ def test_the_unit_installs_what_it_reads(started: CentralSettings) -> None:
     assert started.roster is not None
     read = {started.tls.cert, started.tls.key, started.tls.ca, started.roster}
     comment = re.sub(r"\\\n# +", " ", SERVICE.read_text(encoding="utf-8"))
-    installed = re.search(r"-m 0400 +(.*) (/\S+) &&", comment)
+    installed = re.search(r"-m 0400 +(.*) (/\S+)$", comment, re.MULTILINE)
     assert installed is not None
-    assert {Path(installed[2]) / name for name in installed[1].split()} == read
+    assert {Path(installed[2]) / Path(file).name for file in installed[1].split()} == read
 
 
 def test_the_unit_ends_a_central_as_it_has_to_be_ended() -> None:
