@@ -27,6 +27,9 @@ from lottery1_agency import (
 )
 from town import FIRST, NEIGHBOUR, Town, left_alone, tls_town
 
+#: Many programs are started here, one after the other.
+pytestmark = pytest.mark.slow
+
 HELLO_SECONDS: Final = 1.0
 FRAME_SECONDS: Final = 0.5
 #: Enough for an agency to have stored something by then.

@@ -28,10 +28,13 @@ SCRIPT: Final = Path(__file__).parents[2] / "contrib" / "certificates.sh"
 HEADING: Final = "id,name,certificate"
 
 pytestmark = [
-    pytest.mark.skipif(
-        shutil.which(tool) is None, reason=f"certificates.sh needs {tool}, which is not here"
-    )
-    for tool in ("bash", "openssl", "flock")
+    pytest.mark.slow,
+    *(
+        pytest.mark.skipif(
+            shutil.which(tool) is None, reason=f"certificates.sh needs {tool}, which is not here"
+        )
+        for tool in ("bash", "openssl", "flock")
+    ),
 ]
 
 

@@ -19,6 +19,9 @@ from ledger_bytes import tree
 from live import PATIENCE_SECONDS, LiveCentral, export, made_up, run_lottery, union
 from lottery1_agency import Lottery1Agency, batch, hello
 
+#: Many programs are started here, one after the other.
+pytestmark = pytest.mark.slow
+
 NOWHERE: Final = "tcp:0:interface=127.0.0.1"
 ROWS: Final = made_up(40)
 OTHERS: Final = made_up(5, name="Eva")

@@ -24,6 +24,9 @@ from tls_agency import context_of
 
 from lottery.ops.log import LONGEST_VALUE
 
+#: Many programs are started here, one after the other.
+pytestmark = pytest.mark.slow
+
 #: What a line of the log is: time, level, and a message without anything that is not printed.
 LINE: Final = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (DEBUG|INFO|WARNING|ERROR|CRITICAL) +\S.*"
