@@ -16,6 +16,7 @@ from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import (
+    IReactorCore,
     IReactorThreads,
     IReactorTime,
     IStreamServerEndpoint,
@@ -50,7 +51,7 @@ EXPIRES_SOON_DAYS = 30
 T = TypeVar("T")
 
 
-class CentralReactor(ReactorForWriters, IReactorThreads):
+class CentralReactor(ReactorForWriters, IReactorCore, IReactorThreads):
     """What a central needs of a reactor."""
 
 
@@ -201,6 +202,17 @@ def reload_at_hangup(central: Central, reactor: CentralReactor) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
+def end_in_order(reactor: IReactorCore) -> None:
+    """Have SIGTERM and SIGINT wait until the reactor is there to take them for a wish.
+
+    Before that they would kill: under ``twistd`` a service starts before the reactor, which is
+    what catches them, and a start brings the data directory in order and writes in it.
+    """
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    reactor.callWhenRunning(signal.pthread_sigmask, signal.SIG_UNBLOCK, signals)
+
+
 def _patience() -> Callable[[], bool]:
     """Have time for writers that outlive a central which was killed, but not for ever."""
     tries = int(LOCK_SECONDS / LOCK_TRY_SECONDS)
@@ -227,6 +239,7 @@ class TwistdCentral(Service):
     def startService(self) -> None:
         """Start, or end the process with status 2, or 3 for a damaged ledger, and one sentence."""
         reload_at_hangup(self._central, self._reactor)
+        end_in_order(self._reactor)
         try:
             self._central.startService()
         except (StartError, DamagedLedger) as error:

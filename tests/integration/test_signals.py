@@ -186,6 +186,7 @@ def test_twistd(tmp_path: Path, moment: str) -> None:
         assert status in (-signal.SIGTERM, 128 + signal.SIGTERM), central.log
         assert seconds < LIMIT_SECONDS
         central.left_alone()
+        central.wait_for(r"action: shutdown \| result: success")
 
 
 def test_twistd_tells_that_it_cannot_go_on(tmp_path: Path) -> None:
