@@ -19,8 +19,11 @@ import socket
 import sys
 from pathlib import Path
 
+import pytest
 from classic_agency import ClassicAgency, Peer
 from live import LiveAgency, LiveCentral, LiveProcess, documents, made_up, run_lottery, winning
+
+pytestmark = pytest.mark.slow
 
 ROWS = [*made_up(3), *made_up(1, number=7574)]
 

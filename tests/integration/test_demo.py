@@ -89,6 +89,7 @@ def winners_in(rows: list[list[str]], agency: int) -> list[list[str]]:
     return [row[1:] for row in rows if row[0] == str(agency) and int(row[-1]) == 7574]
 
 
+@pytest.mark.slow
 def test_a_day_of_ones_own_twice(place: Path) -> None:
     """All bets arrive and every agency has its winners; a second run starts afresh."""
     write_day(place / "the day", {1: 3, 2: 10, 3: 1}, bets=300)

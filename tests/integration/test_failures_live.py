@@ -283,6 +283,7 @@ def test_a_client_that_reads_nothing_before_all_is_sent(tmp_path: Path) -> None:
         assert agency.winners() == []
 
 
+@pytest.mark.slow
 def test_strangers_do_not_take_the_files_that_a_draw_needs(tmp_path: Path) -> None:
     """Under a limit of 64 open files, 60 silent connections harm neither agency nor draw."""
     program = ("prlimit", "--nofile=64:64", sys.executable, "-m", "lottery", "serve")

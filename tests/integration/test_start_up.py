@@ -277,6 +277,7 @@ def test_open_only_on_purpose(tmp_path: Path, interface: str) -> None:
         central.wait_for("action: draw_open")
 
 
+@pytest.mark.slow
 def test_a_directory_in_use(tmp_path: Path) -> None:
     """A second central is refused, and told by whom; the first one goes on."""
     with LiveCentral(tmp_path, "--agencies", 1) as central:
