@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from lottery.agency.sample_day import AgencyDay, rows
-from lottery.settings import AGENCY
+from lottery.settings_table import AGENCY
 
 LIMIT: Final = 700_000
 FLAT_MIB: Final = 2.0

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import frozen
 
-from lottery.settings import CENTRAL
+from lottery.settings_table import CENTRAL
 
 HERE: Final = Path(__file__).parent
 START_SECONDS: Final = 60.0

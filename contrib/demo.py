@@ -21,7 +21,7 @@ from subprocess import PIPE, STDOUT, Popen, TimeoutExpired, call
 from threading import Thread
 from typing import IO
 
-from lottery.settings import AGENCY, CENTRAL
+from lottery.settings_table import AGENCY, CENTRAL
 
 WENT_WRONG, CANNOT_BEGIN, STOPPED = 1, 2, 130
 #: Tells that a folder was made by the demo.

@@ -102,6 +102,17 @@ def level_name(text: str) -> str:
     raise ValueError(f"one of {', '.join(LEVEL_NAMES)}")
 
 
+def one_of(*words: str) -> Callable[[str], str]:
+    """Make the parser of one of some words, as they are."""
+
+    def parse(text: str) -> str:
+        if text in words:
+            return text
+        raise ValueError(f"one of {', '.join(words)}")
+
+    return parse
+
+
 def host_name(text: str) -> str:
     """Parser of a host name, an IPv4 address or an IPv6 address."""
     if re.fullmatch(r"[A-Za-z0-9._:%-]{1,255}", text):

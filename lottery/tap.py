@@ -33,7 +33,8 @@ from lottery.central.roster import Roster, read_roster
 from lottery.central.service import Central
 from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ops.log import ActionLog
-from lottery.settings import CENTRAL, CentralSettings, TlsFiles, central_settings, usage_rows
+from lottery.settings import CentralSettings, TlsFiles, central_settings
+from lottery.settings_table import CENTRAL, usage_rows
 from lottery.settings_values import endpoints
 from lottery.writer.pool import ReactorForWriters
 

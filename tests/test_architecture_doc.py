@@ -11,7 +11,7 @@ from pages import ROOT, page, section, table
 
 import lottery
 from lottery.central import draw, service
-from lottery.settings import CENTRAL
+from lottery.settings_table import CENTRAL
 from lottery.wire import frames
 from lottery.writer import ANSWERS_FD, ORDERS_FD, child, pipe, process, seat
 from lottery.writer.pipe import Exit

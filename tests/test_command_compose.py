@@ -14,7 +14,8 @@ from twisted.python.usage import UsageError
 
 from lottery.command.compose import MOST_AGENCIES, Options, run
 from lottery.errors import SettingsError
-from lottery.settings import AGENCY, CENTRAL, central_settings
+from lottery.settings import central_settings
+from lottery.settings_table import AGENCY, CENTRAL
 
 #: What docker-compose 1.29 refuses or docker compose 2 warns about.
 REFUSED = {"version", "name", "start_interval", "required", "env_file", "build", "ports"}

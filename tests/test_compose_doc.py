@@ -7,7 +7,7 @@ import re
 import pytest
 from pages import ROOT, code, page, table
 
-from lottery.settings import AGENCY, CENTRAL
+from lottery.settings_table import AGENCY, CENTRAL
 
 PAGE = page("compose/README.md")
 

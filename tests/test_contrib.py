@@ -14,7 +14,8 @@ from typing import Final
 import pytest
 
 from lottery.central import open_files
-from lottery.settings import CENTRAL, CentralSettings, TlsFiles
+from lottery.settings import CentralSettings, TlsFiles
+from lottery.settings_table import CENTRAL
 from lottery.tap import Options
 
 CONTRIB: Final = Path(__file__).parents[1] / "contrib"

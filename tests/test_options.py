@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import lottery
-from lottery.settings import AGENCY, CENTRAL, TlsFiles, central_settings, usage_rows
+from lottery.settings import TlsFiles, central_settings
+from lottery.settings_table import AGENCY, CENTRAL, usage_rows
 from lottery.tap import Options
 
 OPTIONS = {
@@ -16,11 +17,11 @@ OPTIONS = {
     "deadline", "writer-timeout", "min-free", "winning-number", "log-level", "config",
     "roster", "tls-listen", "tls-cert", "tls-key", "tls-ca", "insecure", "allow-classic",
     "hello-timeout", "frame-timeout", "close-grace", "strangers", "per-address", "reconnects",
-    "most-bets",
+    "most-bets", "log-format",
 }  # fmt: skip
 AGENCY_OPTIONS = {
     "id", "server", "output", "batch-size", "window", "retry-for", "draw", "skip-bad",
-    "tls-cert", "tls-key", "tls-ca", "log-level", "config",
+    "tls-cert", "tls-key", "tls-ca", "log-level", "log-format", "config",
 }  # fmt: skip
 
 

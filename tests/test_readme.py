@@ -12,7 +12,8 @@ import pytest
 from pages import ROOT, code, links, page, section, table
 
 from lottery import tap
-from lottery.settings import AGENCY, CENTRAL, agency_settings
+from lottery.settings import agency_settings
+from lottery.settings_table import AGENCY, CENTRAL
 from lottery.settings_values import Setting
 
 README = page("README.md")

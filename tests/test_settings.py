@@ -9,15 +9,9 @@ from pathlib import Path
 import pytest
 
 from lottery.errors import SettingsError
-from lottery.settings import (
-    AGENCY,
-    CENTRAL,
-    AgencySettings,
-    TlsFiles,
-    agency_settings,
-    central_settings,
-)
+from lottery.settings import AgencySettings, TlsFiles, agency_settings, central_settings
 from lottery.settings_files import Entry, read_ini
+from lottery.settings_table import AGENCY, CENTRAL
 
 NEEDED = {"id": "3", "file": "bets.csv"}
 
@@ -118,6 +112,7 @@ CENTRAL_ROWS = [
     ),
     ("reconnects", "reconnects", ["LOTTERY_RECONNECTS"], "reconnects", "0", 0),
     ("most_bets", "most-bets", ["LOTTERY_MOST_BETS"], "most_bets", "0", 0),
+    ("log_format", "log-format", ["LOTTERY_LOG_FORMAT"], "log_format", "json", "json"),
 ]
 
 #: What goes together, so that one of them alone is refused: field, option, variable, text.
@@ -155,6 +150,7 @@ AGENCY_ROWS = [
     ("skip_bad", None, ["LOTTERY_SKIP_BAD"], "skip_bad", "false", False),
     ("skip_bad", None, ["LOTTERY_SKIP_BAD"], "skip_bad", "no", False),
     ("log_level", "log-level", ["LOGGING_LEVEL"], "log.level", "WARNING", "WARNING"),
+    ("log_format", "log-format", ["LOTTERY_LOG_FORMAT"], "log_format", "json", "json"),
 ]
 AGENCY_TLS = {
     "tls-cert": ("LOTTERY_AGENCY_TLS_CERT", "c.crt"),
@@ -376,6 +372,8 @@ BAD_CENTRAL = [
     ("LOTTERY_RECONNECTS", "-1", "from 0 to 1000000"),
     ("LOTTERY_RECONNECTS", "1000001", "from 0 to 1000000"),
     ("LOTTERY_MOST_BETS", "-1", "from 0 to"),
+    ("LOTTERY_LOG_FORMAT", "JSON", "one of text, json"),
+    ("LOTTERY_LOG_FORMAT", "", "one of text, json"),
     ("LOTTERY_INSECURE", "perhaps", "no, false, off or 0"),
     ("LOTTERY_ALLOW_CLASSIC", "", "no, false, off or 0"),
     ("LOTTERY_ROSTER", "", "a path"),

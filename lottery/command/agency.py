@@ -20,8 +20,10 @@ from lottery.agency.source import open_source
 from lottery.command.running import CommandReactor, run_until_done
 from lottery.command.words import AnyOrderOptions
 from lottery.errors import SettingsError
-from lottery.ops.log import ActionLog, line_observer
-from lottery.settings import AGENCY, AgencySettings, TlsFiles, agency_settings, usage_rows
+from lottery.ops.json_log import log_observer
+from lottery.ops.log import ActionLog
+from lottery.settings import AgencySettings, TlsFiles, agency_settings
+from lottery.settings_table import AGENCY, usage_rows
 
 if TYPE_CHECKING:
     from lottery.agency.tls import Handshakes
@@ -60,7 +62,7 @@ def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.enviro
     """
     settings = agency_settings(options, environ)
     handshakes = _handshakes(settings.tls, settings.host) if settings.tls is not None else None
-    observer = line_observer(stdout, settings.log_level)
+    observer = log_observer(stdout, settings.log_level, settings.log_format)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     log = ActionLog(settings.log_level, Logger())
 

@@ -11,7 +11,7 @@ from twisted.logger import globalLogBeginner
 from lottery.central.service import Central
 from lottery.command.running import CommandReactor, run_until_done
 from lottery.errors import DamagedLedger, SettingsError, StartError
-from lottery.ops.log import line_observer
+from lottery.ops.json_log import log_observer
 from lottery.tap import CentralReactor, Options, make_central, reload_at_hangup
 
 __all__ = ["Options", "run"]
@@ -23,13 +23,14 @@ def run(options: Options, stdout: TextIO) -> int:
     :return: the exit status: 0 stopped by a signal or draws done, 1 cannot go on, 2 an
         endpoint that is none, or a directory or port in use, 3 a damaged ledger.
     """
-    observer = line_observer(stdout, options.settings.log_level)
+    settings = options.settings
+    observer = log_observer(stdout, settings.log_level, settings.log_format)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     started: list[Central] = []
 
     def start(reactor: CommandReactor) -> Deferred[int]:
         try:
-            central = make_central(options.settings, cast(CentralReactor, reactor))
+            central = make_central(settings, cast(CentralReactor, reactor))
             reload_at_hangup(central, cast(CentralReactor, reactor))
             central.startService()
         except (SettingsError, StartError, DamagedLedger) as error:

@@ -33,7 +33,8 @@ LEVELS: dict[str, NamedConstant] = {
 _NAMES = {level: name for name, level in LEVELS.items()}
 
 _NAME = re.compile(r"[a-z_]+")
-_TAKEN = frozenset({"source", "action", "result"})  # a parser of the log has its own use for them
+# A parser of the log has its own use for them.
+_TAKEN = frozenset({"source", "action", "result", "time", "level", "message"})
 _IN_VALUES = frozenset("|:\\")
 _IN_SENTENCES = frozenset("|\\")
 
@@ -128,7 +129,8 @@ class ActionLog:
             return
         parts = [f"action: {action}", f"result: {result}"]
         parts += [f"{name}: {value_text(value)}" for name, value in details.items()]
-        self._logger.emit(level, "{line}", line=" | ".join(parts), action=action)
+        fields = {"action": action, "result": result, **details}
+        self._logger.emit(level, "{line}", line=" | ".join(parts), action=action, fields=fields)
 
     def failure(self, sentence: str, failure: Failure) -> None:
         """Write, as CRITICAL, what nobody foresaw: ``sentence``, then the error in its words."""
@@ -145,7 +147,7 @@ def line_observer(stream: TextIO, level_name: str = "INFO") -> ILogObserver:
     closed loses lines and harms nobody; a pipe that nobody reads makes us wait, as it does any
     program.
     """
-    return _LineObserver(stream, level_name)
+    return LineObserver(stream, level_name)
 
 
 def stdout_lines() -> ILogObserver:
@@ -154,19 +156,20 @@ def stdout_lines() -> ILogObserver:
 
 
 @implementer(ILogObserver)
-class _LineObserver:
+class LineObserver:
+    """What :func:`line_observer` makes; other forms of a line are made by classes below it."""
+
     def __init__(self, stream: TextIO, level_name: str) -> None:
         self._stream = stream
         self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._least = LEVELS[level_name]
 
     def __call__(self, event: LogEvent) -> None:
+        """Write an event, if it is wanted."""
         level = event.get("log_level") or LogLevel.info
         if not self._wanted(event, level):
             return
-        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.get("log_time")))
-        start = f"{moment} {_NAMES.get(level, 'INFO'):<8} "
-        text = "".join(f"{start}{line}\n" for line in self._lines(event))
+        text = self.text(event, _NAMES.get(level, "INFO"))
         try:
             # A terminal of another encoding must not cost a line.
             self._stream.write(
@@ -182,20 +185,31 @@ class _LineObserver:
         ours = str(event.get("log_namespace", "")).split(".")[0] == "lottery"
         return bool(level >= (self._least if ours else max(self._least, LogLevel.warn)))
 
+    def text(self, event: LogEvent, level_name: str) -> str:
+        """Give all lines of an event, LF after each."""
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event.get("log_time")))
+        start = f"{moment} {level_name:<8} "
+        return "".join(f"{start}{line}\n" for line in self._lines(event))
+
     def _lines(self, event: LogEvent) -> Iterator[str]:
-        text = formatEvent(event)
         if "action" in event:
-            yield text
-            return
+            yield formatEvent(event)
+        else:
+            message, traceback = self.words(event)
+            if message:
+                yield _sentence(message)
+            yield from map(_sentence, traceback)
+
+    def words(self, event: LogEvent) -> tuple[str, list[str]]:
+        """Give an event that is no action in words, and at DEBUG the lines of its traceback."""
+        text = formatEvent(event)
         failure = event.get("log_failure")
-        if isinstance(failure, Failure):
-            kind = getattr(failure.type, "__name__", "failure")
-            cause = f"{kind} {safe_str(failure.value)}".strip()
-            yield _sentence(f"{text}: {cause}" if text else cause)
-            if self._least is LogLevel.debug:
-                yield from map(_sentence, failure.getTraceback().splitlines())
-        elif text:
-            yield _sentence(text)
+        if not isinstance(failure, Failure):
+            return text, []
+        kind = getattr(failure.type, "__name__", "failure")
+        cause = f"{kind} {safe_str(failure.value)}".strip()
+        traceback = failure.getTraceback().splitlines() if self._least is LogLevel.debug else []
+        return f"{text}: {cause}" if text else cause, traceback
 
 
 def _sentence(text: str) -> str:

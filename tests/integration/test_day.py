@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -325,3 +326,23 @@ def test_a_full_draw(tmp_path: Path) -> None:
             assert patient.wait() == 0
             assert patient.winners() == made_up(2, number=7574)
             patient.wait_for(r"connect \| result: success .* draw: 2")
+
+
+def test_a_day_in_json(tmp_path: Path) -> None:
+    """Asked for objects, both programs write nothing else, of the events that text has."""
+    rows = made_up(2, number=7574)
+    (tmp_path / "bets.csv").write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+    words = ("--log-format", "json", "--log-level", "DEBUG")
+    options = ("--agencies", 1, "--draws", 1, *words)
+    with LiveCentral(tmp_path, *options, listening=False) as central:
+        port = int(central.wait_for(r'"accept_connections".*"ip":"127.0.0.1","port":(\d+)')[1])
+        with LiveAgency(tmp_path, port, 1, "bets.csv", *words) as agency:
+            assert agency.wait() == 0, agency.log
+            sent = [json.loads(line) for line in agency.log.splitlines()]
+        assert central.wait() == 0, central.log
+        held = [json.loads(line) for line in central.log.splitlines()]
+    (draw,) = (event for event in held if event.get("action") == "sorteo")
+    assert (draw["level"], draw["result"], draw["winning_number"]) == ("INFO", "success", 7574)
+    (asked,) = (event for event in sent if event.get("action") == "consulta_ganadores")
+    assert asked["cant_ganadores"] == 2
+    assert all("time" in event for event in (*held, *sent))

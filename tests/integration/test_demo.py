@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lottery.agency import sample_day
-from lottery.settings import AGENCY, CENTRAL
+from lottery.settings_table import AGENCY, CENTRAL
 
 DEMO = Path(__file__).parents[2] / "contrib" / "demo.py"
 MAKEFILE = DEMO.parents[1] / "Makefile"
