@@ -48,7 +48,7 @@ class CentralSettings:
     :ivar rejoin: seconds that an agency may be away, 0: not at all.
     :ivar min_free: bytes that are left free on the disk.
     :ivar writer_timeout: seconds, above 0.
-    :ivar winning_number: 0 to 9999.
+    :ivar winning_number: 0 to 9999; None for a random one that can be proved.
     :ivar hello_timeout: seconds from the connection until the agency has said who it is.
     :ivar frame_timeout: seconds for one frame, from its first byte to its last.
     :ivar close_grace: seconds that a peer has to close behind our last words.
@@ -72,7 +72,7 @@ class CentralSettings:
     deadline: float
     writer_timeout: float
     min_free: int
-    winning_number: int
+    winning_number: int | None
     hello_timeout: float
     frame_timeout: float
     close_grace: float

@@ -102,6 +102,14 @@ def level_name(text: str) -> str:
     raise ValueError(f"one of {', '.join(LEVEL_NAMES)}")
 
 
+def number_or_random(text: str) -> int | None:
+    """Parser of the number that wins, 0 to 9999; None for ``random``."""
+    try:
+        return None if text == "random" else whole(0, 9999)(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or random") from None
+
+
 def one_of(*words: str) -> Callable[[str], str]:
     """Make the parser of one of some words, as they are."""
 

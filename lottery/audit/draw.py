@@ -18,11 +18,13 @@ from lottery.audit.files import AuditedFile, Entry, OpenFiles, listing
 from lottery.audit.findings import AgencyReport, DrawReport, Unfinished
 from lottery.audit.holdings import Holding, Holdings
 from lottery.audit.layout import HEADER_BYTES
+from lottery.audit.proof import check_secret
 from lottery.audit.record import NAME, DrawRecord, Part, Sum, parse
 from lottery.audit.rows import number_of
 from lottery.audit.segments import Segment
 from lottery.audit.states import (
     BETS,
+    KEPT,
     WINNERS,
     check_names,
     check_record,
@@ -94,6 +96,7 @@ class _Check:
         if record is None:
             self._state = "new"
             return
+        check_secret(record, self._kept_secret())
         self._checked.append("record")
         sums = {each.name: each for each in record.segments}
         for name in self._segments:
@@ -121,6 +124,12 @@ class _Check:
             record = parse(file.read(0, file.size))
         self._state = record.state
         return record
+
+    def _kept_secret(self) -> bytes | None:
+        if KEPT not in self._sizes:
+            return None
+        with AuditedFile(self._path, KEPT) as file:
+            return file.read(0, min(file.size, 66))  # one byte more than there should be
 
     def _read_segment(self, name: str, expected: Sum | None) -> None:
         number = number_of_segment(name)

@@ -71,6 +71,8 @@ class DrawRecord(NamedTuple):
     bets_csv: Sum | None
     winning_number: int | None
     winners_csv: Sum | None
+    commitment: str | None
+    secret: bytes | None
     lines: dict[str, int]
 
 
@@ -90,6 +92,11 @@ def parse(data: bytes) -> DrawRecord:
     bets_csv = _csv(lines, "bets_csv", "bets.csv")
     winning_number = lines.member(2, "winning_number", _or_null(_whole(0, 9999)))
     winners_csv = _csv(lines, "winners_csv", "winners.csv")
+    commitment, secret = None, None
+    if lines.begins("commitment"):
+        commitment = lines.member(2, "commitment", _hex(64))
+        revealed = lines.member(2, "secret", _or_null(_hex(64)))
+        secret = None if revealed is None else bytes.fromhex(revealed)
     digest = lines.member(2, "sha256", _hex(64), last=True)
     lines.end()
     own = lines.of["sha256"]
@@ -98,8 +105,9 @@ def parse(data: bytes) -> DrawRecord:
         what = f"the SHA-256 here is not that of lines 1 to {own - 1}, something there was changed"
         raise Differs(NAME, what, line=own)
     return DrawRecord(
-        draw, state, places, parts, segments, bets_csv, winning_number, winners_csv, lines.of
-    )
+        draw, state, places, parts, segments, bets_csv, winning_number, winners_csv,
+        commitment, secret, lines.of,
+    )  # fmt: skip
 
 
 class _Lines:
@@ -161,6 +169,10 @@ class _Lines:
             self.of[key] = self._number
         self._number += 1
         return value
+
+    def begins(self, key: str) -> bool:
+        """Whether the line to be taken next is this member of the record."""
+        return self._line.startswith(f'  "{key}": ')
 
     def array(self, key: str, item: Callable[[_Lines, int], T]) -> tuple[T, ...]:
         """Take an array of objects.

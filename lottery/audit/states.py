@@ -12,6 +12,7 @@ from lottery.audit.record import NAME, DrawRecord, Part
 
 BETS: Final = "bets.csv"
 WINNERS: Final = "winners.csv"
+KEPT: Final = "secret"
 
 #: The states behind the seal: all files are there, and none of them changes any more.
 SEALED: Final = ("sealed", "drawn", "delivered", "void")
@@ -45,6 +46,12 @@ def check_names(names: Collection[str], record: DrawRecord | None) -> None:
     state = record.state if record else ""
     segments = segments_among(names)
     known = {NAME, *segments}
+    if record is not None and record.commitment is not None:
+        known.add(KEPT)
+        if record.secret is None and KEPT not in names:
+            raise Differs(KEPT, "it is missing, and the record promises it")
+    elif state in ("", "open"):
+        known.add(KEPT)  # a crash may have left it before it was promised
     for name, states in ((BETS, _WITH_BETS), (WINNERS, _WITH_WINNERS)):
         if state in states or state in _PERHAPS[name]:
             known.add(name)
@@ -113,6 +120,10 @@ def check_record(record: DrawRecord, draw: int) -> None:
     ):
         what = f"a draw that is {state} {'has' if state in states else 'has no'} {key}"
         require(there == (state in states), lines[key], what)
+    if record.commitment is not None:
+        drawn = state in _WITH_WINNERS
+        what = f"a draw that is {state} {'reveals' if drawn else 'does not reveal'} its secret"
+        require((record.secret is not None) == drawn, lines["secret"], what)
     if record.bets_csv:
         sums = (sum(part.bets for part in parts), sum(part.size or 0 for part in parts))
         is_sum = (record.bets_csv.bets, record.bets_csv.size) == sums

@@ -80,10 +80,11 @@ class Conclusion:
         self._rereading = DeferredLock()
         self._damage_told: set[int] = set()
 
-    async def run(self, winning_number: int) -> None:
+    async def run(self, winning_number: int | None) -> None:
         """Go on from the step reached to the end.
 
-        :param winning_number: the number to draw, if it is not drawn yet.
+        :param winning_number: the number to draw, if it is not drawn yet, nor to be made of a
+            secret.
         :raises DamagedLedger: if not all is there that was acknowledged to an agency which
             takes part: no number is drawn over less.
         :raises Interrupted: if the central is being stopped.
@@ -143,6 +144,9 @@ class Conclusion:
             place.fail(Abandoned())
 
     async def _deliver_all(self) -> None:
+        if self.record.secret is not None and self.record.bets_csv is not None:
+            details = {"secret": self.record.secret, "bets_csv": self.record.bets_csv.sha256}
+            self._log("secret", "success", draw=self.number, **details)
         self._log(
             "sorteo",
             "success",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import asdict
+from attrs import asdict, evolve
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, gatherResults, succeed
 from twisted.logger import LogLevel
@@ -23,11 +23,12 @@ from lottery.central.draw import Draw, DrawTerms
 from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
 from lottery.central.place import Place
+from lottery.central.promises import hold_promises, tell_promise
 from lottery.central.reconnects import Reconnects
 from lottery.errors import DamagedLedger, LotteryError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.longwork import Interrupted
-from lottery.ledger.record import DrawRecord, publish
+from lottery.ledger.record import publish
 from lottery.ledger.recovery import UnfinishedDraw, recover, unreceived
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
@@ -71,7 +72,7 @@ class Central(Service):
         self._door = door
         self._again = again
         self._log = log
-        self._data = DataDirectory(settings.data_dir)
+        self._data = DataDirectory(settings.data_dir, provable=settings.winning_number is None)
         self._disk = DiskWork(off_thread, reactor, log)
         self._terms = DrawTerms(settings.silence, settings.rejoin, settings.deadline)
         reconnects = Reconnects(reactor, settings.reconnects)
@@ -110,6 +111,7 @@ class Central(Service):
             )
         try:
             unfinished = recover(self._data, self._places)
+            hold_promises(unfinished, self._settings.winning_number, self._log)
             self._rounds.unreceived |= unreceived(self._data)
             self._door.open(self._factory, self._log)
             self._draws = len(unfinished)
@@ -182,6 +184,7 @@ class Central(Service):
         directory = self._data.new_draw(places)
         self._draws += 1
         self._log("draw_open", "success", draw=directory.number, agencies=places)
+        tell_promise(directory.read(), self._log)
         draw = self._draw(directory, places)
         self._keep_places(draw)
         return draw
@@ -225,6 +228,7 @@ class Central(Service):
         record = unfinished.record
         details = {"draw": record.draw, "state": record.state, "agencies": record.places}
         self._log("draw_resumed", "success", **details)
+        tell_promise(record, self._log)
 
     async def _hold_draws(self) -> None:
         while (draw := self._rounds.open) is not None:
@@ -259,7 +263,7 @@ class Central(Service):
 
     def _close(self, draw: Draw, successes: Sequence[Place]) -> None:
         """Take no more bets, and conclude the draw in its own time."""
-        record = DrawRecord(draw.number, "closing", len(draw.places), draw.parts())
+        record = evolve(draw.directory.read(), state="closing", agencies=draw.parts())
         self._conclude(self._rounds.conclusion(draw.directory, record, successes), draw)
 
     def _conclude(self, conclusion: Conclusion, draw: Draw | None = None) -> None:

@@ -25,6 +25,7 @@ from typing import Final
 from attrs import field, frozen
 
 from lottery.errors import DamagedLedger, StartError
+from lottery.ledger.fairness import commitment_of, make_secret, read_secret
 from lottery.ledger.owner import holders
 from lottery.ledger.publish import TEMPORARY
 from lottery.ledger.record import DrawRecord, publish, read_record
@@ -32,7 +33,7 @@ from lottery.ledger.segment import flush_directory, open_private
 
 _DRAW_NAME: Final = re.compile(r"(?!000000)(?:[0-9]{6}|[1-9][0-9]{6,})")
 _SEGMENT_NAME: Final = re.compile(r"segment-([0-9]{4}|[1-9][0-9]{4,})\.log")
-_PUBLISHED: Final = ("draw.json", "bets.csv", "winners.csv")
+_PUBLISHED: Final = ("draw.json", "secret", "bets.csv", "winners.csv")
 
 
 def never() -> bool:
@@ -64,6 +65,11 @@ class DrawDirectory:
     def winners_csv(self) -> Path:
         """All rows that have won, of the agencies that take part; there once it is drawn."""
         return self.path / "winners.csv"
+
+    @property
+    def secret(self) -> Path:
+        """What a random number will be made of; there from the beginning, if it is random."""
+        return self.path / "secret"
 
     def segments(self) -> list[Path]:
         """Every segment there is, in order of their numbers.
@@ -110,9 +116,13 @@ class DrawDirectory:
 
 @frozen
 class DataDirectory:
-    """A central's data directory."""
+    """A central's data directory.
+
+    :ivar provable: whether draws that are opened have a random number, which can be proved.
+    """
 
     path: Path
+    provable: bool = False
     _lock: list[int] = field(factory=list, init=False, eq=False, repr=False)
 
     def own(self, again: Callable[[], bool] = never) -> None:
@@ -200,10 +210,20 @@ class DataDirectory:
     def publish_open(self, draw: DrawDirectory, places: int) -> None:
         """Publish the first record of a draw, whose directory is there.
 
+        With it the hash of a secret is promised, if the number is to be random; what was
+        promised once stays so. The secret is on disk before that: the other way round, a crash
+        could leave a promise that nobody can keep.
+
+        :raises DamagedLedger: if the secret that is there is none.
         :raises OSError: if it is not known to be on disk.
         """
+        if not self.provable and not draw.record.exists():
+            draw.secret.unlink(missing_ok=True)  # of a start that was broken off
+        elif self.provable and not draw.secret.exists():
+            make_secret(draw.secret)
         flush_directory(str(draw.path.parent))
-        publish(DrawRecord(draw.number, "open", places), draw.record)
+        commitment = commitment_of(read_secret(draw.secret)) if draw.secret.exists() else None
+        publish(DrawRecord(draw.number, "open", places, commitment=commitment), draw.record)
 
 
 def segment_number(path: Path) -> int:

@@ -90,6 +90,9 @@ class DrawRecord:
     :ivar segments: from sealed or void on.
     :ivar bets_csv: from sealed on; None if void.
     :ivar winning_number: from drawn on, as is ``winners_csv``.
+    :ivar commitment: SHA-256, in hex, of the secret that the number is made of; None if the
+        number is a fixed one.
+    :ivar secret: 32 bytes; from drawn on, if there is a commitment.
     """
 
     draw: int
@@ -100,11 +103,18 @@ class DrawRecord:
     bets_csv: FileDigest | None = None
     winning_number: int | None = None
     winners_csv: FileDigest | None = None
+    commitment: str | None = None
+    secret: bytes | None = None
 
     @property
     def succeeded(self) -> tuple[AgencyPart, ...]:
         """The parts of those whose bets take part."""
         return tuple(part for part in self.agencies if part.succeeded)
+
+    @property
+    def nonces(self) -> tuple[tuple[int, Nonce], ...]:
+        """Of each of them that has random bytes, its number and those, in order."""
+        return tuple((part.agency, part.nonce) for part in self.succeeded if part.nonce)
 
     def part_of(self, agency: int) -> AgencyPart | None:
         """Give the part of an agency, if it took a place."""
@@ -141,7 +151,7 @@ def publish(record: DrawRecord, path: Path) -> None:
 
 def encode(record: DrawRecord) -> bytes:
     """Give the bytes of ``draw.json``."""
-    members = {
+    members: dict[str, object] = {
         "format": FORMAT,
         "draw": record.draw,
         "state": record.state,
@@ -155,6 +165,9 @@ def encode(record: DrawRecord) -> bytes:
         "winning_number": record.winning_number,
         "winners_csv": _digest_members(record.winners_csv),
     }
+    if record.commitment is not None:
+        members["commitment"] = record.commitment
+        members["secret"] = None if record.secret is None else record.secret.hex()
     text = json.dumps(members, indent=2, ensure_ascii=False).removesuffix("\n}") + ",\n"
     # What UTF-8 does not know can be escaped, as JSON may have any character.
     head = text.encode(errors="backslashreplace")
@@ -206,12 +219,16 @@ def _record_of(members: dict[str, Any]) -> DrawRecord:
         _digest_of(members["bets_csv"]),
         _typed(members["winning_number"], int, type(None)),
         _digest_of(members["winners_csv"]),
+        _typed(members.get("commitment"), str, type(None)),
+        _bytes_of(members.get("secret")),
     )
     drawn = state in ("drawn", "delivered")
     if (record.bets_csv is not None) != (drawn or state == "sealed"):
         raise ValueError("bets_csv is there, or not, against the state")
     if {record.winning_number is not None, record.winners_csv is not None} != {drawn}:
         raise ValueError("the winners are there, or not, against the state")
+    if (record.secret is not None) != (drawn and record.commitment is not None):
+        raise ValueError("the secret is there, or not, against the state")
     return record
 
 
@@ -237,6 +254,10 @@ def _digest_of(members: dict[str, Any] | None) -> FileDigest | None:
     return FileDigest(
         _typed(members["bets"], int), _typed(members["bytes"], int), _typed(members["sha256"], str)
     )
+
+
+def _bytes_of(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(_typed(text, str))
 
 
 def _typed(value: Any, *types: type) -> Any:

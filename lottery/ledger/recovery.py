@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from lottery.errors import DamagedLedger
 from lottery.ledger.checked import missing
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.fairness import read_promised
 from lottery.ledger.index import Ledger
 from lottery.ledger.publish import settle
 from lottery.ledger.reading import TornTail
@@ -101,6 +102,8 @@ def _examine(directory: DrawDirectory) -> _Found | None:
         return None
     _hold_size(directory.bets_csv, record.bets_csv)
     _hold_size(directory.winners_csv, record.winners_csv)
+    if record.commitment is not None and record.secret is None:
+        read_promised(directory.secret, record.commitment)
     if record.state not in ("open", "closing"):
         return _Found(directory, record, None)
     ledger = Ledger(directory)
@@ -126,9 +129,13 @@ def _go_on(data: DataDirectory, found: _Found, places: int) -> UnfinishedDraw:
 
 
 def _with_places(data: DataDirectory, draw: UnfinishedDraw, places: int) -> UnfinishedDraw:
-    """Have so many places in a draw that nobody has come to; in any other they stay."""
+    """Have so many places in a draw that nobody has come to; in any other they stay.
+
+    The same holds of a number that is to be random. One that was promised stays so.
+    """
     record = draw.record
-    if record.state != "open" or draw.standings or record.places == places:
+    as_wanted = record.places == places and (record.commitment is not None or not data.provable)
+    if record.state != "open" or draw.standings or as_wanted:
         return draw
     data.publish_open(draw.directory, places)
     return evolve(draw, record=draw.directory.read())
@@ -143,6 +150,8 @@ def _tidy(directory: DrawDirectory) -> None:
         path.unlink()
     if directory.record.exists():
         settle(directory.record)
+        if directory.secret.exists() and directory.read().commitment is None:
+            directory.secret.unlink()  # its hash was never published
 
 
 def _hold_size(path: Path, digest: FileDigest | None) -> None:

@@ -18,6 +18,7 @@ from lottery.errors import DamagedLedger
 from lottery.ledger.bets_csv import RowsDigest, digest, make_bets_csv
 from lottery.ledger.checked import Measure, read_checked, read_steps
 from lottery.ledger.directory import DrawDirectory, never, segment_number
+from lottery.ledger.fairness import number_of, read_promised
 from lottery.ledger.index import Ledger
 from lottery.ledger.publish import published, settle
 from lottery.ledger.reading import TornTail
@@ -91,16 +92,26 @@ def close_segments(directory: DrawDirectory, ledger: Ledger) -> list[TornTail]:
 def draw_number(
     directory: DrawDirectory,
     record: DrawRecord,
-    winning_number: int,
+    winning_number: int | None,
     interrupted: Callable[[], bool] = never,
 ) -> DrawRecord:
     """Find the winners of a sealed draw, make ``winners.csv`` of them and publish the number.
 
-    :raises DamagedLedger: if ``bets.csv`` is not what was sealed.
+    :param winning_number: the fixed number. A draw that has promised a secret takes the one
+        that is made of it instead, and reveals it.
+    :raises DamagedLedger: if ``bets.csv`` is not what was sealed, or the secret not the one
+        that was promised.
+    :raises ValueError: if there is neither.
     :raises OSError: if a file cannot be read, or written; nothing is published then.
     :raises Interrupted: soon after ``interrupted()`` has become true.
     """
     _expect(record, "sealed")
+    secret = None
+    if record.commitment is not None and record.bets_csv is not None:
+        secret = read_promised(directory.secret, record.commitment)
+        winning_number = number_of(secret, record.bets_csv.sha256, record.nonces)
+    if winning_number is None:
+        raise ValueError(f"draw {record.draw} has promised no secret")
     # By their digits: what they are worth is known when all of bets.csv is read.
     winners = {b"%d" % part.agency: 0 for part in record.succeeded}
     measure = Measure()
@@ -120,6 +131,7 @@ def draw_number(
         ),
         winning_number=winning_number,
         winners_csv=measure.digest(sum(winners.values())),
+        secret=secret,
     )
     publish(drawn, directory.record)
     return drawn
