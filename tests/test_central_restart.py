@@ -7,6 +7,7 @@ way beside the reactor either not begun, or done and not heard of.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
@@ -14,8 +15,9 @@ import pytest
 from central_fakes import NONCE, Agency, House, batch, bets, classic_batch
 from ledger_bytes import tree
 
-from lottery.errors import Code, DamagedLedger
+from lottery.errors import Code, DamagedLedger, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.fairness import number_of
 from lottery.ledger.record import DrawRecord, read_record
 from lottery.wire import classic
 from lottery.wire.messages import (
@@ -570,3 +572,78 @@ def test_damage(tmp_path: Path, what: str) -> None:
             pass
         assert house.endpoint.factory is None
         assert tree(tmp_path / "data") == before
+
+
+# A number that is random.
+
+
+def number_told(house: House) -> int:
+    """The number that the log tells, made of the secret that the log tells, as it promised."""
+    (secret,) = house.log.of("secret")
+    (sorteo,) = house.log.of("sorteo")
+    shown = bytes.fromhex(secret["secret"])
+    (promise,) = house.log.of("promise")
+    assert promise["commitment"] == sha256(shown).hexdigest() == record(house).commitment
+    assert secret["bets_csv"] == sha256(house.bets_csv().encode()).hexdigest()
+    number = number_of(shown, secret["bets_csv"], [(5, NONCE), (6, NONCE)])
+    assert sorteo["winning_number"] == str(number)
+    assert [each["action"] for each in house.log.actions].index("secret") < [
+        each["action"] for each in house.log.actions
+    ].index("sorteo")
+    return number
+
+
+@pytest.mark.parametrize("wanted", [None, 7574], ids=["random", "fixed"])
+@pytest.mark.parametrize("published", range(4), ids=STEPS)
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_random_number(
+    tmp_path: Path, end: Callable[[House], None], published: int, wanted: int | None
+) -> None:
+    """What was promised before the first bet holds wherever it is broken off, and is drawn once."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN, draws=1, winning_number=None) as house:
+        house.off_thread.hold = True
+        assert [each["draw"] for each in house.log.of("promise")] == ["1"]
+        promised = house.log.of("promise")[0]["commitment"]
+        assert record(house).commitment == promised
+        ends(house, 5, WON, LOST)
+        ends(house, 6, ALSO_WON)
+        steps(house, published)
+        assert record(house).state == STEPS[published]
+        end(house)
+    with House(tmp_path, agencies=2, rejoin=REJOIN, draws=1, winning_number=wanted) as house:
+        number = number_told(house)
+        assert house.log.of("promise")[0]["commitment"] == promised
+        before = record(house)
+        assert (before.state, before.winning_number) == ("drawn", number)
+        # It is drawn already if that was published, or was done when the process was killed.
+        late = end is kill_unheard and published == 2
+        kept = [] if wanted is None or published == 3 or late else ["1"]
+        assert [each["draw"] for each in house.log.of("promise_kept")] == kept
+        house.crash()
+    with House(tmp_path, agencies=2, rejoin=REJOIN, draws=1, winning_number=wanted) as house:
+        assert number_told(house) == number
+        assert record(house) == before
+
+
+def test_random_is_wanted_too_late(tmp_path: Path) -> None:
+    """Bets have come, and nothing was promised for them: the start is refused, all is let go."""
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        begins(house, 5, WON)
+    before = tree(tmp_path)
+    with (
+        pytest.raises(StartError, match="draw 1 has begun without a promised secret"),
+        House(tmp_path, agencies=2, rejoin=REJOIN, winning_number=None),
+    ):
+        pass
+    assert tree(tmp_path).keys() == before.keys()
+    with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
+        assert resumed(house) == [("1", "open")]
+
+
+def test_each_draw_has_a_secret_of_its_own(tmp_path: Path) -> None:
+    """The next draw promises another one, before the first is delivered."""
+    with House(tmp_path, agencies=1, rejoin=REJOIN, winning_number=None) as house:
+        ends(house, 5, WON)
+        first, second = (each["commitment"] for each in house.log.of("promise"))
+        assert first != second
+        assert record(house, 2).commitment == second

@@ -33,4 +33,4 @@ def hold_promises(
 def tell_promise(record: DrawRecord, log: ActionLog) -> None:
     """Publish the hash of the secret of a draw in the log, if its number is to be random."""
     if record.commitment is not None:
-        log("promise", "success", draw=record.draw, sha256=record.commitment)
+        log("promise", "success", draw=record.draw, commitment=record.commitment)

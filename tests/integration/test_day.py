@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from classic_agency import ClassicAgency, batches_of
-from live import LiveAgency, LiveCentral, documents, export, made_up, sample, union, winning
+from live import (
+    LiveAgency,
+    LiveCentral,
+    documents,
+    export,
+    made_up,
+    run_lottery,
+    sample,
+    union,
+    winning,
+)
 from lottery1_agency import Lottery1Agency, batch, end, received
+from pages import code, page
 
 AGENCIES = 5
 PATIENCE_SECONDS = 60
@@ -346,3 +360,33 @@ def test_a_day_in_json(tmp_path: Path) -> None:
     (asked,) = (event for event in sent if event.get("action") == "consulta_ganadores")
     assert asked["cant_ganadores"] == 2
     assert all("time" in event for event in (*held, *sent))
+
+
+def test_a_day_with_a_random_number(tmp_path: Path) -> None:
+    """Promised before anybody comes, kept by the central that follows a killed one, and proved."""
+    days = {1: made_up(300), 2: made_up(40)}
+    for agency, rows in days.items():
+        text = "".join(f"{row}\n" for row in rows)
+        (tmp_path / f"bets-{agency}.csv").write_text(text, encoding="utf-8")
+    options = ("--agencies", 2, "--draws", 1, "--winning-number", "random")
+    with LiveCentral(tmp_path, *options) as central:
+        promise = central.wait_for(r"action: promise \| .* commitment: ([0-9a-f]{64})")[1]
+        with LiveAgency(tmp_path, central.port, 1, "bets-1.csv") as first:
+            central.wait_for(r"action: agency \| result: success \| agency: 1 ")
+            central.send_signal(signal.SIGKILL)
+            central.wait()
+            listen = ("--listen", f"tcp:{central.port}:interface=127.0.0.1")
+            with LiveCentral(tmp_path, *options, *listen, plain=False, listening=False) as again:
+                again.wait_for(rf"action: promise \| .* commitment: {promise}")
+                with LiveAgency(tmp_path, central.port, 2, "bets-2.csv") as second:
+                    assert (first.wait(), second.wait()) == (0, 0), first.log + second.log
+                assert again.wait() == 0, again.log
+                number = int(again.wait_for(r"sorteo .* winning_number: (\d+)")[1])
+    assert first.winners() == [row for row in days[1] if int(row.rpartition(",")[2]) == number]
+    draw = tmp_path / "lottery-data" / "draws" / "000001"
+    audit = run_lottery("audit", tmp_path / "lottery-data")
+    assert audit.returncode == 0, audit.stdout + audit.stderr
+    (script,) = code(page("docs/fairness.md"), "python")
+    proof = [sys.executable, "-I", "-c", script, draw, promise]
+    said = subprocess.run(proof, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert said == f"draw 1: {number} is the number\n"
