@@ -34,6 +34,35 @@ def test_a_clean_directory(data_dir, capsys) -> None:
     assert captured.out.endswith("\n6 draws, 204 bets: nothing differs\n")
 
 
+def test_a_page(data_dir, tmp_path, capsys) -> None:
+    """The page is written beside the table, whole, and to nobody else's eyes."""
+    page = tmp_path / "audit.html"
+    assert main(["audit", str(data_dir), "--html", str(page), "--draw", "4"]) == 0
+    assert "1 draw, 34 bets: nothing differs" in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert "1 draw, 34 bets: nothing differs" in text
+    assert text.endswith("</html>\n")
+    assert page.stat().st_mode & 0o777 == 0o600
+    (data_dir / "draws" / "000004" / "winners.csv").write_bytes(b"")
+    assert main(["audit", str(data_dir), "--html", str(page)]) == 1
+    assert 'Audit: <span class="bad">something differs' in page.read_text(encoding="utf-8")
+
+
+def test_a_page_that_cannot_be_written(data_dir, tmp_path, capsys) -> None:
+    """One sentence and status 1, and nothing is left behind."""
+    page = tmp_path / "none" / "audit.html"
+    assert main(["audit", str(data_dir), "--html", str(page)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("lottery: ")
+    assert captured.err.endswith("No such file or directory\n")
+    assert captured.err.count("\n") == 1
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    assert main(["audit", str(data_dir), "--html", str(taken)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "taken"]
+
+
 def test_options_in_any_order(data_dir, capsys) -> None:
     """Of one draw, or with all agencies."""
     assert main(["audit", "--draw", "4", str(data_dir)]) == 0

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 from attrs import evolve
-from audit_rig import sealed_json, sha256
+from audit_rig import sha256
+from fairness_rig import HARMS, random_draw
 from ledger_bytes import batch, closed, end, part
 from pages import code, page, section
 
 from lottery.audit.draw import audit_draw
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.fairness import make_secret
-from lottery.ledger.record import publish
 from lottery.ledger.seal import draw_number, seal
 
 PAGE = page("docs/fairness.md")
 TODAY = date(2026, 11, 26)
-
-Harm = Callable[[DrawDirectory], None]
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +37,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def draw(tmp_path: Path) -> DrawDirectory:
     """A draw with a random number."""
-    (tmp_path / "draws").mkdir()
-    draw = DataDirectory(tmp_path, provable=True).new_draw(5)
-    records = (batch(3, 0, 3), batch(10, 0, 6, classic=True), end(10, 6, nonce=b""))
-    draw.segment(1).write_bytes(closed(1, *records, batch(12, 0, 5), end(3, 3), end(2, 0)))
-    parts = (part(3, 3), part(10, 6, dialect="classic"), part(12, 4, "left_out"), part(2, 0))
-    record = evolve(draw.read(), state="closing", agencies=parts)
-    publish(record, draw.record)
-    draw_number(draw, seal(draw, record), None)
-    return draw
+    return random_draw(tmp_path)
 
 
 def said(script: Path, draw: DrawDirectory, *promised: str) -> tuple[int, str]:
@@ -73,50 +61,6 @@ def test_nothing_differs(script: Path, draw: DrawDirectory) -> None:
     sentence = f"draw 1: {record.winning_number} is the number\n"
     assert said(script, draw) == said(script, draw, str(record.commitment)) == (0, sentence)
     assert audited(draw) == ""
-
-
-def rewritten(change: Callable[[dict[str, object]], None]) -> Harm:
-    """Change the record, and give it the digest that belongs to it."""
-
-    def harm(draw: DrawDirectory) -> None:
-        members = json.loads(draw.record.read_text(encoding="utf-8"))
-        del members["sha256"]
-        change(members)
-        draw.record.write_bytes(sealed_json(members))
-
-    return harm
-
-
-def another_number(members: dict[str, object]) -> None:
-    members["winning_number"] = (int(str(members["winning_number"])) + 1) % 10_000
-
-
-def another_secret(members: dict[str, object]) -> None:
-    members["secret"] = "ab" * 32
-
-
-def another_secret_and_promise(members: dict[str, object]) -> None:
-    members["secret"] = "ab" * 32
-    members["commitment"] = sha256(b"\xab" * 32)
-
-
-def another_nonce(members: dict[str, object]) -> None:
-    parts = members["agencies"]
-    assert isinstance(parts, list)
-    parts[1]["nonce"] = "ab" * 32
-
-
-def another_bet(draw: DrawDirectory) -> None:
-    draw.bets_csv.write_bytes(draw.bets_csv.read_bytes().replace(b"\n3,", b"\n2,", 1))
-
-
-HARMS: dict[str, tuple[Harm, str, str]] = {
-    "number": (rewritten(another_number), "the number should be", "nonces give"),
-    "secret": (rewritten(another_secret), "not the one that was promised", "that of secret"),
-    "promise": (rewritten(another_secret_and_promise), "should be", "not the one promised"),
-    "nonce": (rewritten(another_nonce), "the number should be", "nonces give"),
-    "ledger": (another_bet, "not what was sealed", "bets.csv"),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HARMS)

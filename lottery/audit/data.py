@@ -42,6 +42,7 @@ def audit(
     today: date,
     draw: int | None = None,
     pause: Callable[[float], object] = time.sleep,
+    count_numbers: bool = False,
 ) -> Audit:
     """Check every draw of a data directory, or one.
 
@@ -49,6 +50,7 @@ def audit(
     :param today: the day (UTC) that no birthdate may be after.
     :param draw: which one; None for all of them.
     :param pause: waits for so many seconds; only if files change while they are checked.
+    :param count_numbers: count the bets on each number, too.
     :raises NotThere: if there is no such directory or draw.
     """
     root = path / "draws"
@@ -63,7 +65,9 @@ def audit(
         there = f"{min(numbers)} to {max(numbers)}" if numbers else "none"
         raise NotThere(f"there is no draw {draw} in {path}, there is {there}")
     wanted = sorted(numbers) if draw is None else [draw]
-    found = [audit_draw(root / numbers[number], number, today, pause) for number in wanted]
+    found = [
+        audit_draw(root / numbers[number], number, today, pause, count_numbers) for number in wanted
+    ]
     return Audit(tuple(found), () if draw else tuple(_differences(names, sorted(numbers))))
 
 

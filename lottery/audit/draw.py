@@ -7,6 +7,7 @@ difference ends the check, so what a check relies on has been found in order by 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -41,18 +42,23 @@ _RECORD_LIMIT: Final = 1 << 30
 
 
 def audit_draw(
-    path: Path, number: int, today: date, pause: Callable[[float], object] = time.sleep
+    path: Path,
+    number: int,
+    today: date,
+    pause: Callable[[float], object] = time.sleep,
+    count_numbers: bool = False,
 ) -> DrawReport:
     """Check one draw.
 
     :param path: the draw's directory; it is only read.
     :param today: the day (UTC) that no birthdate may be after.
     :param pause: waits for so many seconds; only if files change while they are checked.
+    :param count_numbers: count the bets on each number, too; that takes as long again.
     """
     for attempt in range(_ATTEMPTS):
         if attempt:
             pause(_PAUSE_SECONDS)
-        check = _Check(path, number, today)
+        check = _Check(path, number, today, Counter() if count_numbers else None)
         difference = None
         try:
             check.run()
@@ -66,8 +72,10 @@ def audit_draw(
 class _Check:
     """The check of one draw, once."""
 
-    def __init__(self, path: Path, number: int, today: date) -> None:
+    def __init__(self, path: Path, number: int, today: date, numbers: Counter[int] | None) -> None:
+        """:param numbers: where to count the bets on each number, if that is asked for."""
         self._path = path
+        self._numbers = numbers
         self._number = number
         self._today = today
         self._entries: tuple[Entry, ...] = ()
@@ -191,6 +199,8 @@ class _Check:
             for piece in rows_of(files, holding) if holding else ():
                 rows = bytes(piece)
                 digest.update(rows)
+                if self._numbers is not None:
+                    self._numbers.update(map(number_of, rows.splitlines()))
                 found = bets.expect(rows, piece.origin) if bets else b""
                 if winners and recount:
                     won = recount.winning(found.splitlines(keepends=True))
@@ -242,6 +252,9 @@ class _Check:
             tuple(self._checked),
             tuple(Unfinished(name, tail.at, tail.length) for name, tail in self._tails),
             difference,
+            record,
+            self._entries,
+            self._numbers,
         )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from lottery.audit.differences import Difference
+from lottery.audit.files import Entry
+from lottery.audit.record import DrawRecord
 
 
 class AgencyReport(NamedTuple):
@@ -35,6 +38,7 @@ class DrawReport(NamedTuple):
 
     ``state`` is "new" if there is no record yet and "?" if it cannot be read. ``segments``
     is how many there are, ``size`` their bytes, ``checked`` what was found in order.
+    ``entries`` are the files, and ``numbers`` the bets on each number, if they were to be counted.
     """
 
     number: int
@@ -48,3 +52,6 @@ class DrawReport(NamedTuple):
     checked: tuple[str, ...]
     unfinished: tuple[Unfinished, ...]
     difference: Difference | None
+    record: DrawRecord | None = None
+    entries: tuple[Entry, ...] = ()
+    numbers: Counter[int] | None = None

@@ -56,14 +56,19 @@ def check_secret(record: DrawRecord, kept: bytes | None) -> None:
         raise Differs(NAME, what, line=line)
 
 
-def derived_number(record: DrawRecord, secret: bytes) -> int:
-    """Make the number of a sealed draw anew."""
+def seed_of(record: DrawRecord, secret: bytes) -> bytes:
+    """Hash what the number of a sealed draw is made of."""
     assert record.bets_csv is not None
     whole = _PREFIX + secret + bytes.fromhex(record.bets_csv.sha256)
     for part in record.parts:
         if part.succeeded and not part.classic:
             whole += part.agency.to_bytes(4, "big") + part.nonce
-    seed = hashlib.sha256(whole).digest()
+    return hashlib.sha256(whole).digest()
+
+
+def derived_number(record: DrawRecord, secret: bytes) -> int:
+    """Make the number of a sealed draw anew."""
+    seed = seed_of(record, secret)
     blocks = (hashlib.sha256(seed + number.to_bytes(4, "big")).digest() for number in count())
     values = (int.from_bytes(block[:8], "big") for block in blocks)
     return next(value for value in values if value < _HIGHEST_MULTIPLE) % 10_000

@@ -48,7 +48,7 @@ def lines_of(audit: Audit, agencies: bool) -> Iterator[str]:
             yield shown(f"draw {draw.number}, {draw.difference}")
     for difference in audit.differences:
         yield shown(str(difference))
-    yield _summary(audit)
+    yield summary(audit)
 
 
 def shown(text: str) -> str:
@@ -56,7 +56,8 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _summary(audit: Audit) -> str:
+def summary(audit: Audit) -> str:
+    """Give the last line: how many draws and bets, and whether anything differs."""
     if not audit.draws and audit.is_clean:
         return "there is no draw yet"
     if audit.is_clean:

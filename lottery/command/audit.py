@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import ClassVar, TextIO
 
 from lottery.audit.data import NotThere, audit
+from lottery.audit.page import page_of
 from lottery.audit.report import lines_of
 from lottery.command.words import AnyOrderOptions
 from lottery.errors import SettingsError
+from lottery.ledger.publish import published
 
 
 class Options(AnyOrderOptions):
@@ -31,6 +33,7 @@ class Options(AnyOrderOptions):
     )
     optParameters: ClassVar[list[list[str | None]]] = [
         ["draw", None, None, "only this one [number, default all]"],
+        ["html", None, None, "write a report of it to this file, as a page to be looked at [file]"],
     ]
     optFlags: ClassVar[list[list[str | None]]] = [
         ["agencies", None, "Show every agency, also of many draws."],
@@ -54,12 +57,20 @@ def run(options: Options, stdout: TextIO) -> int:
 
     :return: the exit status, 0 or 1.
     :raise SettingsError: if there is no such directory or draw.
+    :raise OSError: if the page cannot be written; nothing is left of it then.
     """
     draw = None if options["draw"] is None else int(options["draw"])
     try:
-        found = audit(Path(options["directory"]), datetime.now(UTC).date(), draw)
+        found = audit(
+            Path(options["directory"]), datetime.now(UTC).date(), draw,
+            count_numbers=options["html"] is not None,
+        )  # fmt: skip
     except NotThere as error:
         raise SettingsError(str(error)) from None
+    if options["html"] is not None:
+        with published(Path(options["html"])) as out:
+            for piece in page_of(found, options["directory"], datetime.now(UTC)):
+                out.write(piece.encode(errors="backslashreplace"))
     # Whatever stdout can show: a reason may be in any script.
     encoding = stdout.encoding or "utf-8"
     # Who reads may have seen enough, as head has; the verdict stays.
