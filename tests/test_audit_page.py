@@ -83,7 +83,7 @@ def test_figures_are_those_of_the_ledger(tmp_path: Path, state: str) -> None:
     rig = a_draw(state)
     files = rig.files(state)
     write_draw(tmp_path, 1, files)
-    found = audit(tmp_path, TODAY, count_numbers=True)
+    found = audit(tmp_path, TODAY, in_detail=True)
     (report,) = found.draws
     page = read(found)
     assert "Audit: nothing differs" in page.text
@@ -118,7 +118,7 @@ def test_the_proof(tmp_path: Path) -> None:
     record = draw.read()
     assert record.secret is not None
     assert record.bets_csv is not None
-    rows = dict(read(audit(tmp_path, TODAY, count_numbers=True)).rows("what", "value"))
+    rows = dict(read(audit(tmp_path, TODAY, in_detail=True)).rows("what", "value"))
     assert rows["the secret"] == record.secret.hex()
     assert rows["promised: SHA-256 of the secret"] == record.commitment
     assert rows["SHA-256 of bets.csv"] == record.bets_csv.sha256
@@ -134,7 +134,7 @@ def test_the_proof(tmp_path: Path) -> None:
 def test_differences_come_first(tmp_path: Path, name: str) -> None:
     """Each is there, in the words of the table of text."""
     HARMS[name][0](random_draw(tmp_path))
-    page = read(audit(tmp_path, TODAY, count_numbers=True))
+    page = read(audit(tmp_path, TODAY, in_detail=True))
     assert "Audit: something differs" in page.text
     assert page.text.index("Differences") < page.text.index("Draw 1")
     assert HARMS[name][2] in page.text
@@ -154,7 +154,7 @@ def test_nothing_that_was_found_gets_into_the_page(tmp_path: Path) -> None:
     """Names of files and directories are text, whatever they hold."""
     evil = '"><script>alert(1)</script>\x1b[2J\u202e'
     write_draw(tmp_path, 1, {**a_draw("open").files("open"), 'x"><b onx=y>.tmp': b""})
-    found = audit(tmp_path, TODAY)
+    found = audit(tmp_path, TODAY, in_detail=True)
     text = read(found._replace(differences=(Difference(evil, evil),)), evil).text
     assert "<script>alert(1)</script>" in text
     assert "\\x1b[2J\\u202e" in text
@@ -165,10 +165,37 @@ def test_no_person_is_in_it(tmp_path: Path) -> None:
     """Neither names nor documents of who has bought or won."""
     rig = a_draw("delivered")
     write_draw(tmp_path, 1, rig.files("delivered"))
-    text = "".join(page_of(audit(tmp_path, TODAY, count_numbers=True), "ledger", NOW))
+    text = "".join(page_of(audit(tmp_path, TODAY, in_detail=True), "ledger", NOW))
     for agency in rig.agencies:
         for row in agency.rows:
             first, last, document, *_ = row.split(",")
             assert f"{first} {last}" not in text
             assert f"{first},{last}" not in text
             assert f",{document}," not in text
+
+
+def test_counts_of_a_part_are_not_shown(tmp_path: Path) -> None:
+    """The check ended before all bets were counted, so there is no chart of some of them."""
+    draw = random_draw(tmp_path)
+    draw.bets_csv.write_bytes(draw.bets_csv.read_bytes().replace(b"\n10,", b"\n11,", 1))
+    found = audit(tmp_path, TODAY, in_detail=True)
+    assert found.draws[0].difference is not None
+    assert found.draws[0].numbers is None
+    assert "Bets per number" not in read(found).text
+
+
+def test_a_file_of_no_day(tmp_path: Path) -> None:
+    """A time that no calendar has is a dash."""
+    write_draw(tmp_path, 1, a_draw("open").files("open"))
+    found = audit(tmp_path, TODAY, in_detail=True)
+    (draw,) = found.draws
+    far = draw.entries[0]._replace(modified=10**24)
+    page = read(found._replace(draws=(draw._replace(entries=(far,)),)))
+    assert page.rows("UTC", "file", "bytes")[0][0] == "-"
+
+
+def test_without_detail_nothing_of_it_is_kept(tmp_path: Path) -> None:
+    """Many draws with many agencies would take much memory."""
+    random_draw(tmp_path)
+    (draw,) = audit(tmp_path, TODAY).draws
+    assert (draw.record, draw.entries, draw.numbers) == (None, (), None)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from audit_rig import STATES, a_draw, write_draw
+from ledger_bytes import tree
+from ledger_disk import no_room_for
 
 from lottery.command import main
 from lottery.command.audit import Options, run
@@ -48,19 +50,30 @@ def test_a_page(data_dir, tmp_path, capsys) -> None:
     assert 'Audit: <span class="bad">something differs' in page.read_text(encoding="utf-8")
 
 
-def test_a_page_that_cannot_be_written(data_dir, tmp_path, capsys) -> None:
-    """One sentence and status 1, and nothing is left behind."""
-    page = tmp_path / "none" / "audit.html"
-    assert main(["audit", str(data_dir), "--html", str(page)]) == 1
+@pytest.mark.parametrize("name", ["", ".", "/", "none/audit.html", "data", "data/audit.html",
+                                  "data/draws/000001/draw.json"])  # fmt: skip
+def test_a_place_where_no_page_can_be(data_dir, tmp_path, monkeypatch, capsys, name) -> None:
+    """One sentence and status 2 before anything is checked; the data directory stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    before = tree(tmp_path)
+    assert main(["audit", str(data_dir), "--html", name]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith("lottery: ")
-    assert captured.err.endswith("No such file or directory\n")
+    assert captured.out == ""
+    assert captured.err.startswith(f"lottery: option --html is {name!r}, it must")
     assert captured.err.count("\n") == 1
-    taken = tmp_path / "taken"
-    taken.mkdir()
-    assert main(["audit", str(data_dir), "--html", str(taken)]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "taken"]
+    assert tree(tmp_path) == before
+
+
+def test_a_page_without_room(data_dir, tmp_path, capsys) -> None:
+    """The verdict is told all the same; one sentence, and nothing is left behind."""
+    page = tmp_path / "audit.html"
+    with no_room_for(page):
+        assert main(["audit", str(data_dir), "--html", str(page)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.endswith("\n6 draws, 204 bets: nothing differs\n")
+    assert captured.err.startswith("lottery: ")
+    assert captured.err.count("\n") == 1
+    assert not page.exists()
 
 
 def test_options_in_any_order(data_dir, capsys) -> None:

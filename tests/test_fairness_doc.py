@@ -123,3 +123,27 @@ def test_a_secret_out_of_place(tmp_path: Path) -> None:
     draw.segment(1).write_bytes(closed(1, batch(3, 0, 3), end(3, 3)))
     seal(draw, evolve(draw.read(), state="closing", agencies=(part(3, 3),)))
     assert "belongs to nothing" in audited(draw)
+
+
+def test_winners_of_another_number(tmp_path: Path) -> None:
+    """A list that a crash has left is held against the number that the secret gives."""
+    (tmp_path / "draws").mkdir()
+    draw = DataDirectory(tmp_path, provable=True).new_draw(5)
+    draw.segment(1).write_bytes(closed(1, batch(3, 0, 3), end(3, 3)))
+    seal(draw, evolve(draw.read(), state="closing", agencies=(part(3, 3),)))
+    (tmp_path / "draws" / "000001" / "winners.csv").write_bytes(
+        draw.bets_csv.read_bytes().splitlines(keepends=True)[1]
+    )
+    assert "winners.csv" in audited(draw)
+
+
+def test_copies_without_the_secret(script: Path, tmp_path: Path) -> None:
+    """A void draw needs it no more; the script says so of a draw that has revealed none."""
+    (tmp_path / "draws").mkdir()
+    draw = DataDirectory(tmp_path, provable=True).new_draw(5)
+    seal(draw, evolve(draw.read(), state="closing"))
+    assert draw.read().state == "void"
+    draw.secret.unlink()
+    assert audited(draw) == ""
+    status, sentence = said(script, draw)
+    assert (status, "no secret is revealed" in sentence) == (1, True)

@@ -62,7 +62,7 @@ def test_the_bytes_of_a_line() -> None:
         (float("nan"), "nan"),
         (float("inf"), "inf"),
         (b"\x00\xff", "00ff"),
-        (b"\x00" * 501, "00" * 500),
+        (b"\x00" * 251, "00" * 250 + "..."),
         (Path("/a b/ñ"), "/a b/ñ"),
         (OSError(28, "No space left"), "[Errno 28] No space left"),
         ("a|b: c\\\n\x1b[2J\u202e\ud800", "a|b: c\\\n\x1b[2J\u202e\ud800"),

@@ -12,7 +12,7 @@ from attrs import evolve
 from ledger_bytes import NONCE, batch, closed, end, part, tree
 
 import lottery.ledger.fairness as fairness_module
-from lottery.central.promises import hold_promises
+from lottery.central.promises import tell_kept_promises
 from lottery.errors import DamagedLedger, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.fairness import (
@@ -242,16 +242,23 @@ def broken_off(data: DataDirectory, path: Path) -> None:
 
 
 @pytest.mark.parametrize("provable", [True, False])
-def test_a_secret_that_was_never_promised(tmp_path: Path, provable: bool) -> None:
-    """It is used if the number is to be random, and goes if not."""
+@pytest.mark.parametrize("harm", [False, True])
+def test_a_secret_that_was_never_promised(tmp_path: Path, provable: bool, harm: bool) -> None:
+    """It may not even be on disk: another one takes its place, or it goes."""
     data = DataDirectory(tmp_path, provable=provable)
     (tmp_path / "draws").mkdir()
     path = tmp_path / "draws" / "000001"
     broken_off(data, path)
-    secret = read_secret(path / "secret")
+    old = read_secret(path / "secret")
+    if harm:
+        (path / "secret").write_bytes(b"")
     (found,) = recover(data, 5)
     assert (path / "secret").exists() is provable
-    assert found.record.commitment == (commitment_of(secret) if provable else None)
+    if provable:
+        assert read_secret(path / "secret") != old
+        assert found.record.commitment == commitment_of(read_secret(path / "secret"))
+    else:
+        assert found.record.commitment is None
 
 
 def test_a_secret_beside_a_fixed_draw_goes(tmp_path: Path) -> None:
@@ -280,24 +287,54 @@ def test_wanted_otherwise_at_the_next_start(tmp_path: Path) -> None:
     assert [each.record for each in recover(fixed, 5)] == [evolve(promised, places=7)]
 
 
-def test_promises_are_kept(tmp_path: Path) -> None:
-    """A random number is never drawn without one, and a fixed one never against one."""
+STATES = ("open", "closing", "sealed")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_random_is_wanted_too_late(tmp_path: Path, state: str) -> None:
+    """There are bets that nothing was promised for: nothing is touched, no draw is made random."""
     (tmp_path / "draws").mkdir()
-    draw = DataDirectory(tmp_path).new_draw(5)
+    data = DataDirectory(tmp_path)
+    draw = data.new_draw(5)
     draw.segment(1).write_bytes(closed(1, batch(3, 0, 3)))
-    said: list[str] = []
-    log: Callable[..., None] = lambda action, *_, **details: said.append(action)
-    unfinished = recover(DataDirectory(tmp_path, provable=True), 5)
-    assert unfinished[0].record.commitment is None
+    if state != "open":
+        record = closing_of(draw)
+        if state == "sealed":
+            seal(draw, record)
+    behind = data.new_draw(5)
+    before = tree(tmp_path)
+    provable = DataDirectory(tmp_path, provable=True)
     with pytest.raises(StartError, match="draw 1 has begun without a promised secret"):
-        hold_promises(unfinished, None, _as_log(log))
-    hold_promises(unfinished, 7574, _as_log(log))
-    assert said == []
-    make_secret(draw.secret)
-    record = evolve(draw.read(), commitment=commitment_of(read_secret(draw.secret)))
-    publish(record, draw.record)
-    hold_promises(recover(DataDirectory(tmp_path), 5), 7574, _as_log(log))
-    assert said == ["promise_kept"]
+        recover(provable, 9)
+    assert tree(tmp_path) == before
+    assert [each.record.commitment for each in recover(data, 5)] == [None, None]
+    assert not behind.secret.exists()
+
+
+@pytest.mark.parametrize("state", ["open", "closing", "drawn"])
+def test_a_draw_that_needs_no_number(tmp_path: Path, state: str) -> None:
+    """Nobody has ended in it, or it is drawn: the next ones may be random."""
+    (tmp_path / "draws").mkdir()
+    data = DataDirectory(tmp_path)
+    draw = data.new_draw(5)
+    if state == "closing":
+        publish(evolve(draw.read(), state="closing"), draw.record)
+    elif state == "drawn":
+        draw_number(draw, seal(draw, closing_of(draw)), 7574)
+    behind = data.new_draw(5)
+    found = recover(DataDirectory(tmp_path, provable=True), 5)
+    assert [each.record.draw for each in found] == [1, 2]
+    assert found[0].record.commitment is None
+    assert found[1].record.commitment == commitment_of(read_secret(behind.secret))
+
+
+@pytest.mark.parametrize(("wanted", "said"), [(7574, ["promise_kept"]), (None, [])])
+def test_a_kept_promise_is_told(draw: DrawDirectory, wanted: int | None, said: list[str]) -> None:
+    """Whoever wants a fixed number now hears that it will be a random one."""
+    heard: list[str] = []
+    log: Callable[..., None] = lambda action, *_, **details: heard.append(action)
+    tell_kept_promises(recover(DataDirectory(draw.path.parents[1]), 5), wanted, _as_log(log))
+    assert heard == said
 
 
 def _as_log(log: Callable[..., None]) -> ActionLog:

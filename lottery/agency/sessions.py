@@ -172,10 +172,10 @@ class Sessions:
         await client.until(lambda: client.may_end)
         self._skipped.sum_up()
         client.end(self._nonce)
-        await client.until(lambda: upload.ended)
         # Whoever checks how a random number was made looks for these bytes in the draw's record.
         client_id = self._settings.agency
-        self._log("end", "success", LogLevel.debug, client_id=client_id, nonce=self._nonce)
+        self._log("end", "in_progress", LogLevel.debug, client_id=client_id, nonce=self._nonce)
+        await client.until(lambda: upload.ended)
 
     def _is_of_old(self, welcome: Welcome) -> bool:
         """Whether this is about an errand of before, whose winners were never received."""

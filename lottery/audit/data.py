@@ -42,7 +42,7 @@ def audit(
     today: date,
     draw: int | None = None,
     pause: Callable[[float], object] = time.sleep,
-    count_numbers: bool = False,
+    in_detail: bool = False,
 ) -> Audit:
     """Check every draw of a data directory, or one.
 
@@ -50,7 +50,7 @@ def audit(
     :param today: the day (UTC) that no birthdate may be after.
     :param draw: which one; None for all of them.
     :param pause: waits for so many seconds; only if files change while they are checked.
-    :param count_numbers: count the bets on each number, too.
+    :param in_detail: count the bets on each number, too, and keep what the record says.
     :raises NotThere: if there is no such directory or draw.
     """
     root = path / "draws"
@@ -66,7 +66,7 @@ def audit(
         raise NotThere(f"there is no draw {draw} in {path}, there is {there}")
     wanted = sorted(numbers) if draw is None else [draw]
     found = [
-        audit_draw(root / numbers[number], number, today, pause, count_numbers) for number in wanted
+        audit_draw(root / numbers[number], number, today, pause, in_detail) for number in wanted
     ]
     return Audit(tuple(found), () if draw else tuple(_differences(names, sorted(numbers))))
 

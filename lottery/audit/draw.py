@@ -19,7 +19,7 @@ from lottery.audit.files import AuditedFile, Entry, OpenFiles, listing
 from lottery.audit.findings import AgencyReport, DrawReport, Unfinished
 from lottery.audit.holdings import Holding, Holdings
 from lottery.audit.layout import HEADER_BYTES
-from lottery.audit.proof import check_secret
+from lottery.audit.proof import check_secret, derived_number
 from lottery.audit.record import NAME, DrawRecord, Part, Sum, parse
 from lottery.audit.rows import number_of
 from lottery.audit.segments import Segment
@@ -46,19 +46,19 @@ def audit_draw(
     number: int,
     today: date,
     pause: Callable[[float], object] = time.sleep,
-    count_numbers: bool = False,
+    in_detail: bool = False,
 ) -> DrawReport:
     """Check one draw.
 
     :param path: the draw's directory; it is only read.
     :param today: the day (UTC) that no birthdate may be after.
     :param pause: waits for so many seconds; only if files change while they are checked.
-    :param count_numbers: count the bets on each number, too; that takes as long again.
+    :param in_detail: count the bets on each number, too, and keep what the record says.
     """
     for attempt in range(_ATTEMPTS):
         if attempt:
             pause(_PAUSE_SECONDS)
-        check = _Check(path, number, today, Counter() if count_numbers else None)
+        check = _Check(path, number, today, Counter() if in_detail else None)
         difference = None
         try:
             check.run()
@@ -87,6 +87,8 @@ class _Check:
         self._tails: list[tuple[str, Tail]] = []
         self._recount: Recount | None = None
         self._checked: list[str] = []
+        self._secret: bytes | None = None
+        self._counted = False
 
     def run(self) -> None:
         """Check all there is.
@@ -104,7 +106,7 @@ class _Check:
         if record is None:
             self._state = "new"
             return
-        check_secret(record, self._kept_secret())
+        self._secret = check_secret(record, self._kept_secret())
         self._checked.append("record")
         sums = {each.name: each for each in record.segments}
         for name in self._segments:
@@ -191,8 +193,7 @@ class _Check:
     ) -> None:
         recount = None
         if winners:
-            number = record.winning_number
-            recount = Recount(record, self._number_left() if number is None else number)
+            recount = Recount(record, self._number_drawn(record))
         for part in record.parts:
             holding = self._holdings.get(part.agency)
             digest = PartDigest(part.agency, part.classic)
@@ -207,6 +208,7 @@ class _Check:
                     winners.expect(b"".join(won), lambda _: f"a winner in {BETS}")
             if record.state != "closing" or part.succeeded:
                 digest.check(part)
+        self._counted = True
         if bets:
             bets.end(record.bets_csv)
             self._checked.append(BETS)
@@ -215,6 +217,14 @@ class _Check:
             recount.check(record)
             self._checked.append(WINNERS)
             self._recount = recount
+
+    def _number_drawn(self, record: DrawRecord) -> int:
+        """Give the number that the list of winners was, or should have been, made with."""
+        if record.winning_number is not None:
+            return record.winning_number
+        if self._secret is not None:
+            return derived_number(record, self._secret)
+        return self._number_left()
 
     def _number_left(self) -> int:
         """Give the number in a list of winners that a crash has left, -1 if it is empty.
@@ -252,9 +262,8 @@ class _Check:
             tuple(self._checked),
             tuple(Unfinished(name, tail.at, tail.length) for name, tail in self._tails),
             difference,
-            record,
-            self._entries,
-            self._numbers,
+            *((record, self._entries) if self._numbers is not None else (None, ())),
+            self._numbers if self._counted else None,
         )
 
 

@@ -38,7 +38,8 @@ class DrawReport(NamedTuple):
 
     ``state`` is "new" if there is no record yet and "?" if it cannot be read. ``segments``
     is how many there are, ``size`` their bytes, ``checked`` what was found in order.
-    ``entries`` are the files, and ``numbers`` the bets on each number, if they were to be counted.
+    In detail there are ``record``, ``entries`` for the files, and ``numbers``: the bets on each
+    number, if all of them were counted.
     """
 
     number: int

@@ -195,7 +195,10 @@ def _cell(value: object) -> str:
 
 
 def _moment(nanoseconds: int) -> str:
-    return f"{datetime.fromtimestamp(nanoseconds / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
+    try:
+        return f"{datetime.fromtimestamp(nanoseconds / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return _NOTHING  # no day of any calendar; a file can be given any time
 
 
 def _text(text: str) -> str:

@@ -27,15 +27,17 @@ _PREFIX: Final = b"lottery number 1\n"
 _HIGHEST_MULTIPLE: Final = 18_446_744_073_709_550_000
 
 
-def check_secret(record: DrawRecord, kept: bytes | None) -> None:
+def check_secret(record: DrawRecord, kept: bytes | None) -> bytes | None:
     """Hold the secret against its hash, and the number against the secret.
 
     :param kept: the bytes of the file that keeps the secret; None if it is not there.
+    :returns: the secret that was promised, if it is known.
     :raises Differs: at the first that is another one.
     """
     promised, revealed = record.commitment, record.secret
     if promised is None:
-        return
+        return None
+    secret = revealed
     if kept is not None:
         secret = _secret_in(kept)
         if hashlib.sha256(secret).hexdigest() != promised:
@@ -45,7 +47,7 @@ def check_secret(record: DrawRecord, kept: bytes | None) -> None:
             line = record.lines["secret"]
             raise Differs(NAME, f"this is another secret than that of {KEPT}", line=line)
     if revealed is None:
-        return
+        return secret
     if hashlib.sha256(revealed).hexdigest() != promised:
         line = record.lines["secret"]
         raise Differs(NAME, "its SHA-256 is not the one that was promised", line=line)
@@ -54,6 +56,7 @@ def check_secret(record: DrawRecord, kept: bytes | None) -> None:
         line = record.lines["winning_number"]
         what = f"the secret, the seal and the agencies' nonces give {number}"
         raise Differs(NAME, what, line=line)
+    return revealed
 
 
 def seed_of(record: DrawRecord, secret: bytes) -> bytes:

@@ -48,7 +48,7 @@ def check_names(names: Collection[str], record: DrawRecord | None) -> None:
     known = {NAME, *segments}
     if record is not None and record.commitment is not None:
         known.add(KEPT)
-        if record.secret is None and KEPT not in names:
+        if record.secret is None and state != "void" and KEPT not in names:
             raise Differs(KEPT, "it is missing, and the record promises it")
     elif state in ("", "open"):
         known.add(KEPT)  # a crash may have left it before it was promised

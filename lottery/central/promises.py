@@ -6,25 +6,19 @@ from collections.abc import Iterable
 
 from twisted.logger import LogLevel
 
-from lottery.errors import StartError
 from lottery.ledger.record import DrawRecord
 from lottery.ledger.recovery import UnfinishedDraw
 from lottery.ops.log import ActionLog
 
 
-def hold_promises(
+def tell_kept_promises(
     unfinished: Iterable[UnfinishedDraw], winning_number: int | None, log: ActionLog
 ) -> None:
-    """Hold what was promised of draws against the number that is wanted now.
+    """Say of which draws the number will be random, though a fixed one is wanted now.
 
     :param winning_number: the fixed one; None for a random one.
-    :raises StartError: if one should be random that no secret was promised for: its agencies
-        were told nothing that could prove it.
     """
     for record in (each.record for each in unfinished if each.record.winning_number is None):
-        if record.commitment is None and winning_number is None:
-            how = "so its number cannot be random: end it with a fixed --winning-number"
-            raise StartError(f"draw {record.draw} has begun without a promised secret, {how}")
         if record.commitment is not None and winning_number is not None:
             details = {"draw": record.draw, "wanted": winning_number}
             log("promise_kept", "success", LogLevel.warn, **details)

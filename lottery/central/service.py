@@ -23,7 +23,7 @@ from lottery.central.draw import Draw, DrawTerms
 from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
 from lottery.central.place import Place
-from lottery.central.promises import hold_promises, tell_promise
+from lottery.central.promises import tell_kept_promises, tell_promise
 from lottery.central.reconnects import Reconnects
 from lottery.errors import DamagedLedger, LotteryError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
@@ -111,7 +111,7 @@ class Central(Service):
             )
         try:
             unfinished = recover(self._data, self._places)
-            hold_promises(unfinished, self._settings.winning_number, self._log)
+            tell_kept_promises(unfinished, self._settings.winning_number, self._log)
             self._rounds.unreceived |= unreceived(self._data)
             self._door.open(self._factory, self._log)
             self._draws = len(unfinished)

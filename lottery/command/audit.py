@@ -29,7 +29,7 @@ class Options(AnyOrderOptions):
         "directory, or a copy of one; it is only read, and a central may be at work in it. Of "
         "the agencies, the table has how many have ended, of all that take part. Exit status "
         "0: nothing differs; 1: something does, and the first difference of each draw is "
-        "named; 2: there is no such directory or draw, or a wrong option."
+        "named, or the page cannot be written; 2: there is no such directory or draw, or a wrong option."
     )
     optParameters: ClassVar[list[list[str | None]]] = [
         ["draw", None, None, "only this one [number, default all]"],
@@ -50,6 +50,23 @@ class Options(AnyOrderOptions):
         draw = self["draw"]
         if draw is not None and not re.fullmatch("[0-9]{1,9}", draw):
             raise SettingsError(f"option --draw is {draw!r}, it must be a number")
+        if self["html"] is not None:
+            self["html"] = _page_path(self["html"], Path(self["directory"]))
+
+
+def _page_path(text: str, directory: Path) -> Path:
+    """Give where a page can be written: beside what is checked, which stays as it is.
+
+    :raise SettingsError: if it can not be there.
+    """
+    path = Path(text)
+    if not path.name or path.is_dir() or not path.parent.is_dir():
+        what = "it must be a file in a directory that is there"
+    elif path.resolve().is_relative_to(directory.resolve()):
+        what = "it must not be in the directory that is checked"
+    else:
+        return path
+    raise SettingsError(f"option --html is {text!r}, {what}")
 
 
 def run(options: Options, stdout: TextIO) -> int:
@@ -63,14 +80,10 @@ def run(options: Options, stdout: TextIO) -> int:
     try:
         found = audit(
             Path(options["directory"]), datetime.now(UTC).date(), draw,
-            count_numbers=options["html"] is not None,
+            in_detail=options["html"] is not None,
         )  # fmt: skip
     except NotThere as error:
         raise SettingsError(str(error)) from None
-    if options["html"] is not None:
-        with published(Path(options["html"])) as out:
-            for piece in page_of(found, options["directory"], datetime.now(UTC)):
-                out.write(piece.encode(errors="backslashreplace"))
     # Whatever stdout can show: a reason may be in any script.
     encoding = stdout.encoding or "utf-8"
     # Who reads may have seen enough, as head has; the verdict stays.
@@ -78,4 +91,8 @@ def run(options: Options, stdout: TextIO) -> int:
         for line in lines_of(found, bool(options["agencies"])):  # noqa: FURB122 - see suppress
             stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         stdout.flush()
+    if options["html"] is not None:
+        with published(options["html"]) as out:
+            for piece in page_of(found, options["directory"], datetime.now(UTC)):
+                out.write(piece.encode(errors="backslashreplace"))
     return 0 if found.is_clean else 1

@@ -7,6 +7,7 @@
       draws/
         000001/
           draw.json             the draw's record
+          secret                what a random number will be made of, if it is to be one
           segment-0001.log      one per writer process
           bets.csv              all of them in order, made at the seal
           winners.csv           the rows that have won, made when the number is drawn
@@ -25,7 +26,7 @@ from typing import Final
 from attrs import field, frozen
 
 from lottery.errors import DamagedLedger, StartError
-from lottery.ledger.fairness import commitment_of, make_secret, read_secret
+from lottery.ledger.fairness import commitment_of, make_secret
 from lottery.ledger.owner import holders
 from lottery.ledger.publish import TEMPORARY
 from lottery.ledger.record import DrawRecord, publish, read_record
@@ -214,16 +215,18 @@ class DataDirectory:
         promised once stays so. The secret is on disk before that: the other way round, a crash
         could leave a promise that nobody can keep.
 
-        :raises DamagedLedger: if the secret that is there is none.
+        :raises DamagedLedger: if there is a record, and it is damaged.
         :raises OSError: if it is not known to be on disk.
         """
-        if not self.provable and not draw.record.exists():
-            draw.secret.unlink(missing_ok=True)  # of a start that was broken off
-        elif self.provable and not draw.secret.exists():
-            make_secret(draw.secret)
+        promised = draw.read().commitment if draw.record.exists() else None
+        if promised is None:
+            # One that is there was never promised, and may not even be on disk.
+            if self.provable:
+                promised = commitment_of(make_secret(draw.secret))
+            else:
+                draw.secret.unlink(missing_ok=True)
         flush_directory(str(draw.path.parent))
-        commitment = commitment_of(read_secret(draw.secret)) if draw.secret.exists() else None
-        publish(DrawRecord(draw.number, "open", places, commitment=commitment), draw.record)
+        publish(DrawRecord(draw.number, "open", places, commitment=promised), draw.record)
 
 
 def segment_number(path: Path) -> int:

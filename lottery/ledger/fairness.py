@@ -24,13 +24,15 @@ _RANGE: Final = 1 << 64
 _LIMIT: Final = _RANGE - _RANGE % NUMBERS
 
 
-def make_secret(path: Path) -> None:
-    """Publish a new secret, in a file that is its owner's alone.
+def make_secret(path: Path) -> bytes:
+    """Publish a new secret, in a file that is its owner's alone, and give it.
 
     :raises OSError: if it is not known to be on disk.
     """
+    secret = secrets.token_bytes(SECRET_BYTES)
     with published(path) as out:
-        out.write(b"%s\n" % secrets.token_hex(SECRET_BYTES).encode())
+        out.write(b"%s\n" % secret.hex().encode())
+    return secret
 
 
 def read_secret(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from lottery.errors import DamagedLedger
+from lottery.errors import DamagedLedger, StartError
 from lottery.ledger.checked import missing
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.fairness import read_promised
@@ -60,10 +60,15 @@ def recover(data: DataDirectory, places: int) -> list[UnfinishedDraw]:
     :param places: how many are wanted now.
     :returns: the draws, in order.
     :raises DamagedLedger: for damage; nothing is touched then.
+    :raises StartError: if numbers are to be random, and one has to be found for bets that no
+        secret was promised for; nothing is touched then either.
     :raises OSError: if something cannot be read or written; another start may go on then.
     """
     draws = data.draws()
     found = [each for each in map(_examine, draws) if each is not None]
+    if data.provable:
+        for each in found:
+            _hold_promise(each)
     for directory in draws:
         _tidy(directory)
     unfinished = [_go_on(data, each, places) for each in found]
@@ -110,6 +115,17 @@ def _examine(directory: DrawDirectory) -> _Found | None:
     for part in record.succeeded:
         ledger.require(part.agency, part.bets)
     return _Found(directory, record, ledger)
+
+
+def _hold_promise(found: _Found) -> None:
+    """Have no random number drawn that nobody could prove: its secret came after the bets."""
+    record, ledger = found.record, found.ledger
+    if record is None or record.commitment is not None or record.winning_number is not None:
+        return
+    has_bets = record.state == "open" and ledger is not None and bool(ledger.standings())
+    if has_bets or record.succeeded:
+        how = "so its number cannot be random: end it with a fixed --winning-number"
+        raise StartError(f"draw {record.draw} has begun without a promised secret, {how}")
 
 
 def _go_on(data: DataDirectory, found: _Found, places: int) -> UnfinishedDraw:

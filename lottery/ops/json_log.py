@@ -41,7 +41,7 @@ class JsonObserver(LineObserver):
         moment = datetime.fromtimestamp(seconds, UTC) if seconds else datetime.now(UTC)
         head = {"time": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"}
         head["level"] = level_name
-        if "fields" in event:
+        if "action" in event:
             named = {name: _plain(value) for name, value in event["fields"].items()}
             return _line({**head, **named})
         message, traceback = self.words(event)
@@ -62,7 +62,7 @@ def _plain(value: object) -> object:
     if isinstance(value, float):
         return round(value, 3) if math.isfinite(value) else str(value)
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value[:LONGEST_VALUE]).hex()
+        return _short(bytes(value[:LONGEST_VALUE]).hex())
     return _short(safe_str(value))
 
 
