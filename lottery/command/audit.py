@@ -29,7 +29,8 @@ class Options(AnyOrderOptions):
         "directory, or a copy of one; it is only read, and a central may be at work in it. Of "
         "the agencies, the table has how many have ended, of all that take part. Exit status "
         "0: nothing differs; 1: something does, and the first difference of each draw is "
-        "named, or the page cannot be written; 2: there is no such directory or draw, or a wrong option."
+        "named, or the page cannot be written; 2: there is no such directory or draw, or a wrong "
+        "option."
     )
     optParameters: ClassVar[list[list[str | None]]] = [
         ["draw", None, None, "only this one [number, default all]"],
