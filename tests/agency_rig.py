@@ -268,7 +268,7 @@ class Errand:
         self.endpoint = FakeEndpoint()
         self.log = NotedLog(self.settings.log_level)
         self.statuses: list[int] = []
-        errand = AgencyRun(
+        self.errand = AgencyRun(
             self.settings,
             self.endpoint,
             self.reactor,
@@ -278,7 +278,7 @@ class Errand:
             random_bytes=lambda count: NONCE[:count],
             jitter=lambda: chance,
         )
-        self.running = Deferred.fromCoroutine(errand.run())
+        self.running = Deferred.fromCoroutine(self.errand.run())
         self.running.addCallback(self.statuses.append)
         self.read()
 

@@ -101,6 +101,11 @@ class AgencyClient(Protocol):
         return self._told.count
 
     @property
+    def winning_number(self) -> int:
+        """The number that was told with them."""
+        return self._told.winning_number
+
+    @property
     def all_told(self) -> bool:
         """Whether all winning rows have arrived."""
         return self.told == self._told.total

@@ -25,6 +25,7 @@ from lottery.agency.failures import (
     Refusal,
 )
 from lottery.agency.reader import BatchReader
+from lottery.agency.result import Result
 from lottery.agency.results import ResultsFile
 from lottery.agency.sessions import Sessions
 from lottery.agency.skipped import SkippedRows, place_in_file
@@ -51,6 +52,8 @@ class AgencyRun:
     :param today: the last birthdate there may be, UTC.
     :param random_bytes: gives as many random bytes as asked for; they go into the seal.
     :param jitter: gives numbers from 0 up to 1, for the delays between attempts.
+
+    :ivar result: what is known of it.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class AgencyRun:
         self._random_bytes = random_bytes
         self._jitter = jitter
         self._skipped = SkippedRows(settings.input, log)
+        self.result = Result(settings.agency, settings.output)
 
     async def run(self) -> int:
         """Run the errand; gives the exit status.
@@ -102,11 +106,14 @@ class AgencyRun:
             self._log("ignored_setting", "success", LogLevel.debug, key=key)
         try:
             await self._errand()
+            self.result.result = "success"
         except CancelledError:
             self._log("shutdown", "success", client_id=settings.agency)
         except LotteryError as error:
             self._fail(error)
             return FAILED
+        finally:
+            self.result.skipped = self._skipped.count
         return DONE
 
     def _fail(self, error: LotteryError) -> None:
@@ -133,6 +140,9 @@ class AgencyRun:
             case _:
                 action, reason = "session", str(error)
         self._log(action, "fail", LogLevel.error, **details, error=reason)
+        self.result.result, self.result.error = "fail", reason
+        for name in details.keys() & {"code", "line", "field"}:
+            setattr(self.result, name, details[name])
 
     async def _errand(self) -> None:
         settings = self._settings
@@ -161,6 +171,7 @@ class AgencyRun:
             skipped=self._skipped,
             results=results,
             nonce=self._random_bytes(NONCE_BYTES),
+            result=self.result,
             jitter=self._jitter,
         )
         await sessions.run()

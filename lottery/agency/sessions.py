@@ -23,6 +23,7 @@ from lottery.agency.attempts import (
 )
 from lottery.agency.client import AgencyClient
 from lottery.agency.failures import Interruption, NotReached, OtherFile, SendAgain, VoidDraw
+from lottery.agency.result import Result
 from lottery.agency.results import ResultsFile
 from lottery.agency.skipped import SkippedRows
 from lottery.agency.upload import Upload
@@ -49,6 +50,7 @@ class Sessions:
     :param skipped: the rows of it that are left out.
     :param results: where the winning rows go.
     :param nonce: 32 random bytes, for the seal.
+    :param result: where to note what is known, and in the end what came of it.
     :param jitter: gives numbers from 0 up to 1, for the delays.
     """
 
@@ -63,6 +65,7 @@ class Sessions:
         skipped: SkippedRows,
         results: ResultsFile,
         nonce: bytes,
+        result: Result,
         jitter: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -73,6 +76,7 @@ class Sessions:
         self._skipped = skipped
         self._results = results
         self._nonce = nonce
+        self._result = result
         self._jitter = jitter
         self._asked = settings.draw
         self._draw = settings.draw  # the one that is asked for next
@@ -107,12 +111,14 @@ class Sessions:
         client, welcome = await self._attempts.welcomed(self._draw, upload, self._results.write)
         outage.stop()
         since = self._clock.seconds()
-        self._draw = welcome.draw
+        self._draw = self._result.draw = welcome.draw
+        self._result.sessions += 1
         there = {"cantidad": welcome.next_index} if welcome.next_index else {}
         self._log("connect", "success", **self._server, draw=welcome.draw, **there)
         try:
             return await self._converse(client, welcome)
         finally:
+            self._result.bets = upload.acknowledged
             held = self._clock.seconds() - since >= HELD_SECONDS
             outage.begin(anew=held or before != (upload.acknowledged, upload.ended))
             await close(client, self._clock)
@@ -132,6 +138,7 @@ class Sessions:
             raise VoidDraw(f"draw {welcome.draw} is void, it has no winners")
         await client.until(lambda: client.all_told)
         self._results.publish()
+        self._result.winning_number, self._result.winners = client.winning_number, client.told
         client.received()
         self._log(
             "consulta_ganadores",

@@ -18,13 +18,14 @@ class ToldWinners:
     """What is known of the winning rows after each frame of them.
 
     :ivar count: how many rows have been told.
+    :ivar winning_number: the one that was told with them.
     :ivar total: of how many, None before the first frame.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.total: int | None = None
-        self._winning_number = 0
+        self.winning_number = 0
 
     def hear(self, message: Winners, bets: int) -> None:
         """Take the next frame of winning rows.
@@ -36,10 +37,10 @@ class ToldWinners:
         if self.total is None:
             if total > bets:
                 raise RemoteProtocolError(Code.TOTALS, f"{total} winners of {bets} bets are told")
-            self.total, self._winning_number = total, winning_number
+            self.total, self.winning_number = total, winning_number
         if total != self.total:
             raise RemoteProtocolError(Code.TOTALS, "the number of winners changes as it is told")
-        if winning_number != self._winning_number:
+        if winning_number != self.winning_number:
             raise RemoteProtocolError(Code.PROTO, "the winning number changes as it is told")
         count = message.rows.count(b"\n")
         if message.first != self.count or self.count + count > total:
@@ -64,7 +65,7 @@ class ToldWinners:
                     Code.BATCH, f"winning row {place} has {len(fields)} fields, not {COLUMNS}"
                 )
             number = fields[-1]
-            if not _NUMBER.fullmatch(number) or not has_won(number, self._winning_number):
+            if not _NUMBER.fullmatch(number) or not has_won(number, self.winning_number):
                 raise RemoteProtocolError(
-                    Code.FIELD, f"winning row {place} has not the number {self._winning_number}"
+                    Code.FIELD, f"winning row {place} has not the number {self.winning_number}"
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, TextIO
@@ -45,7 +46,10 @@ class Options(AnyOrderOptions):
         "1: a bad row, refused, or gave up; 2: a wrong option or setting."
     )
     optParameters: ClassVar[list[list[str | None]]] = _PARAMETERS
-    optFlags: ClassVar[list[list[str | None]]] = _FLAGS
+    optFlags: ClassVar[list[list[str | None]]] = [
+        *_FLAGS,
+        ["json", None, "print what came of it as one JSON object, and log to stderr"],
+    ]
 
     def parseArgs(self, *words: str) -> None:
         """Take the file, unless the environment or a file of settings names it."""
@@ -57,12 +61,15 @@ class Options(AnyOrderOptions):
 def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.environ) -> int:
     """Send the file and fetch the winners; the log goes to ``stdout``.
 
+    With ``--json`` one object goes there instead, when all is done, and the log to stderr.
+
     :return: the exit status.
     :raise SettingsError: for an option, variable or file of settings that cannot be used.
     """
     settings = agency_settings(options, environ)
     handshakes = _handshakes(settings.tls, settings.host) if settings.tls is not None else None
-    observer = log_observer(stdout, settings.log_level, settings.log_format)
+    log_to = sys.stderr if options["json"] else stdout
+    observer = log_observer(log_to, settings.log_level, settings.log_format)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     log = ActionLog(settings.log_level, Logger())
 
@@ -77,9 +84,14 @@ def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.enviro
             random_bytes=os.urandom,
             jitter=random.random,
         )
+        errands.append(errand)
         return Deferred.fromCoroutine(errand.run())
 
-    return run_until_done(start)
+    errands: list[AgencyRun] = []
+    status = run_until_done(start)
+    if options["json"]:
+        stdout.writelines(errand.result.to_json() + "\n" for errand in errands)
+    return status
 
 
 def _handshakes(files: TlsFiles, host: str) -> Handshakes:
