@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from lottery.ledger.directory import DataDirectory
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
 from lottery.wire import lottery1
 from lottery.wire.messages import Batch
@@ -71,7 +72,8 @@ async def measure(reactor: Any, rounds: int) -> None:
         data.own()
         terms = WriterTerms(rounds, 30.0, 0, data.lock_fd)
         disk = DiskWork(maybeDeferred, reactor, log)
-        pool = WriterPool(reactor, data.new_draw(1), terms, disk, Failure.raiseException, log)
+        draw, broken = data.new_draw(1), Failure.raiseException
+        pool = WriterPool(reactor, draw, terms, disk, broken, Figures(), log)
         for _ in range(rounds):
             first = FirstAnswer()
             started = perf_counter()

@@ -55,6 +55,9 @@ class CentralSettings:
     :ivar strangers: connections at most that have not said who they are; and of one address.
     :ivar reconnects: how often one agency may come in a minute, 0 for no limit.
     :ivar most_bets: of one agency in one draw, 0 for no limit.
+    :ivar status: endpoint string of the status page; None: there is none.
+    :ivar status_hosts: names by which it may be asked for, beside addresses and ``localhost``.
+    :ivar status_documents: whether it shows documents of winners.
     :ivar ignored: keys of the file that are accepted without a meaning.
     """
 
@@ -86,6 +89,9 @@ class CentralSettings:
     tls_listen: tuple[str, ...] = ()
     tls: TlsFiles | None = None
     roster: Path | None = None
+    status: str | None = None
+    status_hosts: tuple[str, ...] = ()
+    status_documents: bool = False
     ignored: tuple[str, ...] = ()
 
     @property
@@ -149,6 +155,8 @@ def central_settings(options: Mapping[str, object], environ: Mapping[str, str]) 
         raise SettingsError("--tls-listen needs --tls-cert, --tls-key, --tls-ca and --roster")
     if tls is not None and values["listen"] and not values["tls_listen"]:
         raise SettingsError("TLS needs --tls-listen, for --listen is for plain text")
+    if "status" not in values and ("status_hosts" in values or values["status_documents"]):
+        raise SettingsError("--status-host and --status-show-documents need --status")
     if not values["listen"] and not values["tls_listen"]:
         kind = "listen" if tls is None else "tls_listen"
         values[kind] = (tcp_endpoint(values["host"], values["port"], values["backlog"]),)

@@ -146,6 +146,27 @@ def file_path(text: str) -> Path:
     raise ValueError("a path")
 
 
+def host_names(text: str) -> tuple[str, ...]:
+    """Parser of names of this host, with commas between them."""
+    found = tuple(name.strip() for name in text.split(","))
+    try:
+        return tuple(map(host_name, found))
+    except ValueError:
+        raise ValueError("host names, with commas between them") from None
+
+
+def own_endpoint(text: str) -> str:
+    """Parser of an endpoint that is for this host alone, unless it names another interface."""
+    found = endpoints(text)
+    if len(found) > 1:
+        raise ValueError("one endpoint")
+    kind = found[0].partition(":")[0].lower()
+    own = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "tcp6": r"\:\:1"}.get(kind)
+    if own is None or ":interface=" in found[0]:
+        return found[0]
+    return f"{found[0]}:interface={own}"
+
+
 def endpoints(text: str) -> tuple[str, ...]:
     """Parser of endpoint strings, one per line; what they say is left to Twisted."""
     found = tuple(line.strip() for line in text.split("\n"))

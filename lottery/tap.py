@@ -16,6 +16,7 @@ from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import (
+    IProtocolFactory,
     IReactorCore,
     IReactorThreads,
     IReactorTime,
@@ -41,6 +42,7 @@ from lottery.writer.pool import ReactorForWriters
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
+    from lottery.ops.status import StatusPage
     from lottery.tls import Credentials
 
 #: How long the data directory may be somebody else's when the central starts.
@@ -139,9 +141,32 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
             raise SettingsError(
                 f"--allow-classic needs --agencies above the {admission.places(0)} of the roster"
             )
+
+    def looked_at(_: IProtocolFactory) -> IProtocolFactory:
+        assert central.status is not None
+        return central.status.connections
+
+    if settings.status is not None:
+        place = endpoint("--status", settings.status)
+        listeners.append(Listener(place, looked_at, "status", for_anybody=True))
     limit = connections_limit(settings.writers)
     door = Door(listeners, admission, read_again, insecure=settings.insecure)
-    return Central(settings, reactor, door, off_thread, _patience(), log, limit)
+    central = Central(settings, reactor, door, off_thread, _patience(), log, limit)
+    if settings.status is not None:
+        central.status = _status_page(central, settings, reactor)
+    return central
+
+
+def _status_page(central: Central, settings: CentralSettings, clock: IReactorTime) -> StatusPage:
+    """What shows a central to those who look; without it, none of the web is imported."""
+    from lottery.ops.status import StatusPage
+    from lottery.ops.watch import Shown
+
+    shown = Shown(settings.status_documents, settings.min_free)
+    return StatusPage(
+        central.overview, central.figures, central.data, central.disk,
+        central.overview.names, settings.status_hosts, shown, clock,
+    )  # fmt: skip
 
 
 def _identified(

@@ -657,7 +657,7 @@ class House:
         finally:
             self._patches.close()
             self.reactor.end_all()
-            self.central._data.release()
+            self.central.data.release()
 
     # What happens.
 
@@ -752,7 +752,7 @@ class House:
         for agency in self.agencies:
             agency.transport.vanish()
         self.endpoint.port.listening = False
-        self.central._data.release()
+        self.central.data.release()
         self._patches.close()
 
     # What there is to see.

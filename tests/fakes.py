@@ -286,7 +286,7 @@ class WorkingChild(FakeChild):
         self._file: Segment | None = None
         self._read = 0
         plan = SegmentPlan(path, int(draw), int(number), int(min_free))
-        self.clerk = Clerk(plan, lambda: today, self._make)
+        self.clerk = Clerk(plan, lambda: today, lambda: 0.0, self._make)
 
     def _make(self, path: str, draw: int, number: int, min_free: int) -> Segment:
         self._file = DiskSegment(self._disk, path, draw, number, min_free)

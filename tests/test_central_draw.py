@@ -19,6 +19,7 @@ from lottery.errors import Code, RemoteProtocolError
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.record import AgencyPart
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.wire import lottery1
 from lottery.wire.lottery1 import encode
 from lottery.wire.messages import Batch, DrawState, Hello, Welcome
@@ -55,7 +56,13 @@ class Rig:
         self.off_thread = OffThread()
         disk = DiskWork(self.off_thread, self.reactor, self.log)
         self.pool = WriterPool(
-            self.reactor, directory, WriterTerms(2, 1000.0, 0, 9), disk, self._broken, self.log
+            self.reactor,
+            directory,
+            WriterTerms(2, 1000.0, 0, 9),
+            disk,
+            self._broken,
+            Figures(),
+            self.log,
         )
         terms = DrawTerms(silence, rejoin, deadline)
         self.clock = Clock()
@@ -216,8 +223,8 @@ def test_places_are_found_by_number(tmp_path: Path) -> None:
     assert session.place.agency == 2**32 - 1
     assert session.place.session is session
     assert rig.draw.places[1].agency is None
-    assert rig.draw.knows(2**32 - 1)
-    assert not rig.draw.knows(0)
+    assert 2**32 - 1 in rig.draw.taken
+    assert 0 not in rig.draw.taken
     rig.close()
 
 

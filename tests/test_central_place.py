@@ -14,6 +14,7 @@ from writer_rig import CRC, closed, ended, refused, stored
 from lottery.central.place import Abandoned, LeftOut, Place
 from lottery.errors import Code
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.wire import classic, lottery1
 from lottery.writer.process import Writer
 
@@ -30,7 +31,7 @@ class Rig:
     ) -> None:
         self.clock = Clock()
         reactor = FakeWriterReactor()
-        self.writer = Writer(reactor, Path("segment"), 1000, MemoryLog())
+        self.writer = Writer(reactor, Path("segment"), 1000, Figures(), MemoryLog())
         self.child: FakeChild = reactor.spawnProcess(
             self.writer, "x", childFDs={0: "w", 1: "r", 2: "r", 3: "r"}
         )

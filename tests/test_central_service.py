@@ -479,7 +479,7 @@ def test_a_draw_that_cannot_be_sealed(
 ) -> None:
     """The central says why, and is done with a status that tells."""
     house = House(tmp_path)
-    house.central._disk._off_thread = Broken(error)
+    house.central.disk._off_thread = Broken(error)
     with house:
         agency = ends(house, 1, ROW)
         done: list[int] = []
@@ -528,7 +528,7 @@ def test_bets_that_were_acknowledged_are_missing(tmp_path: Path, way: str) -> No
 def test_a_bug(tmp_path: Path, logged_failures: list[LogEvent]) -> None:
     """What nobody foresaw is a failure in the log, and status 1; only the first status counts."""
     house = House(tmp_path)
-    house.central._disk._off_thread = Broken(ZeroDivisionError("a bug"))
+    house.central.disk._off_thread = Broken(ZeroDivisionError("a bug"))
     with house:
         ends(house, 1, ROW)
         ends(house, 1, ROW)
@@ -759,7 +759,7 @@ def test_places_beside_the_roster(tmp_path: Path) -> None:
         for each in old:
             each.say(classic_batch([ROW]))
         assert [each.heard() for each in old] == [[ClassicStored()], [ClassicRefused()]]
-        assert house.draw.knows(3)
+        assert 3 in house.draw.taken
         files.agencies = (1,)
         reload(house)
         later = house.arrive(classic.DIALECT)

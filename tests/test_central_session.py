@@ -310,8 +310,8 @@ def test_another_number_than_the_certificate_says(tmp_path: Path, said: int) -> 
         assert agency.bytes_heard() == b""
         assert not agency.connected
         assert there.connected
-        assert not house.draw.knows(2)
-        assert not house.draw.knows(3)
+        assert 2 not in house.draw.taken
+        assert 3 not in house.draw.taken
         (line,) = [each for each in house.log.of("accept_connections") if "code" in each]
         assert (line["level"], line["code"], line["error"]) == ("WARNING", "AUTH", sentence)
         assert house.greeted(2).connected
@@ -354,7 +354,7 @@ def test_classic_agencies_beside_a_roster(tmp_path: Path) -> None:
             each.say(classic_batch([ROW]))
         assert [each.bytes_heard() for each in old] == [b"\2", b"\2", b"\xff"]
         for number in (2, 5):
-            assert house.draw.knows(number)
+            assert number in house.draw.taken
         lines = [each for each in house.log.of("accept_connections") if "code" in each]
         assert [each["code"] for each in lines] == ["FULL"]
         for number in (1, 3, 4):

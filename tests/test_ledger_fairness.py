@@ -12,7 +12,7 @@ from attrs import evolve
 from ledger_bytes import NONCE, batch, closed, end, part, tree
 
 import lottery.ledger.fairness as fairness_module
-from lottery.central.promises import tell_kept_promises
+from lottery.central.announcements import tell_kept_promises
 from lottery.errors import DamagedLedger, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.fairness import (

@@ -122,7 +122,7 @@ class Paper:
 
 def clerk_with(paper: Paper) -> Clerk:
     """A clerk that writes on this paper."""
-    return Clerk(PLAN, lambda: TODAY, paper.make)
+    return Clerk(PLAN, lambda: TODAY, lambda: 0.0, paper.make)
 
 
 def said(clerk: Clerk, data: bytes = b"") -> list[PipeRecord]:
@@ -149,7 +149,7 @@ def test_group_is_stored_then_answered() -> None:
     assert said(clerk, start) == [
         stored(1, 1, crc_of_rows(ANA), 1),
         stored(2, 1, crc_of_rows(BO), 1),
-        done(len(start)),
+        done(len(start), flushed=True),
     ]
     assert paper.steps == ["make", "append", "flush"]
     said(clerk, lines(1, 1, EVE))
@@ -164,7 +164,10 @@ def test_orders_that_are_cut() -> None:
     clerk = clerk_with(Paper())
     start, batch = opening(1, 5), lines(1, 0, ANA)
     assert said(clerk, start + batch[:7]) == [done(len(start))]
-    assert said(clerk, batch[7:]) == [stored(1, 1, crc_of_rows(ANA), 1), done(len(start + batch))]
+    assert said(clerk, batch[7:]) == [
+        stored(1, 1, crc_of_rows(ANA), 1),
+        done(len(start + batch), flushed=True),
+    ]
 
 
 def test_no_room_for_a_group() -> None:
@@ -185,7 +188,7 @@ def test_no_room_for_a_group() -> None:
     assert said(clerk) == [
         stored(2, 1, 0, 1),
         ended(2, 1),
-        done(free + len(more) - 9 + len(kept)),
+        done(free + len(more) - 9 + len(kept), flushed=True),
     ]
     assert not clerk.holds
     ending = end_record(6, 1, b"", classic=True)
@@ -290,7 +293,7 @@ def test_group_in_parts() -> None:
     assert PipeReader().feed(clerk.answer()) == [
         stored(1, 1, crc_of_rows(ANA), 1),
         stored(1, 2, crc_of_rows(ANA, BO), 1),
-        done(len(first + second)),
+        done(len(first + second), flushed=True),
     ]
     assert paper.steps == ["make", "append", "append", "flush"]
     assert PipeReader().feed(clerk.answer()) == [done(len(first + second))]
@@ -603,7 +606,8 @@ class Pipes:
 
     def serve(self, today: Callable[[], date] = lambda: TODAY) -> Exit:
         """Run the loop to its end."""
-        return serve(self.orders, self.answers, SegmentPlan(str(self.path), 7, 3, 0), today)
+        plan = SegmentPlan(str(self.path), 7, 3, 0)
+        return serve(self.orders, self.answers, plan, today, lambda: 0.0)
 
     def close(self) -> None:
         """Close all that is open."""
@@ -630,7 +634,11 @@ def test_serve_until_the_orders_end(pipes: Pipes) -> None:
     pipes.order(orders)
     pipes.end_orders()
     assert pipes.serve() is Exit.DONE
-    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), ended(1, 1), done(len(orders))]
+    assert pipes.heard() == [
+        stored(1, 1, crc_of_rows(ANA), 1),
+        ended(1, 1),
+        done(len(orders), flushed=True),
+    ]
     assert pipes.path.read_bytes() == closed_segment(record(5, 0, ANA) + end_record(5, 1))
 
 
@@ -668,7 +676,7 @@ def test_answers_leave_only_after_the_flush(pipes: Pipes, monkeypatch: pytest.Mo
     assert pipes.serve() is Exit.DONE
     assert steps == ["append 100", "flush", "close"]
     answers = [stored(each, 1, crc_of_rows(ANA), 1) for each in range(1, 101)]
-    assert pipes.heard() == [*answers, done(len(orders))]
+    assert pipes.heard() == [*answers, done(len(orders), flushed=True)]
 
 
 def test_nothing_to_store_costs_no_flush(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -710,7 +718,7 @@ def test_what_waits_is_part_of_the_group(pipes: Pipes, monkeypatch: pytest.Monke
         taken(len(first)),
         stored(1, 1, crc_of_rows(ANA), 1),
         stored(1, 2, crc_of_rows(ANA, BO), 1),
-        done(len(first + second)),
+        done(len(first + second), flushed=True),
     ]
 
 
@@ -726,9 +734,9 @@ def test_full_group_is_flushed_although_more_waits(
     assert pipes.serve() is Exit.DONE
     assert pipes.heard() == [
         stored(1, 1, crc_of_rows(ANA), 1),
-        done(len(first)),
+        done(len(first), flushed=True),
         stored(1, 2, crc_of_rows(ANA, BO), 1),
-        done(len(first + second)),
+        done(len(first + second), flushed=True),
     ]
 
 
@@ -740,11 +748,14 @@ def test_groups_follow_each_other(pipes: Pipes) -> None:
     first = opening(1, 5) + lines(1, 0, ANA)
     second = lines(1, 1, BO)
     pipes.order(first)
-    assert pipes.wait() == [stored(1, 1, crc_of_rows(ANA), 1), done(len(first))]
+    assert pipes.wait() == [stored(1, 1, crc_of_rows(ANA), 1), done(len(first), flushed=True)]
     pipes.order(second[:10])
     assert pipes.wait() == [done(len(first))]
     pipes.order(second[10:] + second[:5])
-    assert pipes.wait() == [stored(1, 2, crc_of_rows(ANA, BO), 1), done(len(first + second))]
+    assert pipes.wait() == [
+        stored(1, 2, crc_of_rows(ANA, BO), 1),
+        done(len(first + second), flushed=True),
+    ]
     pipes.order(lines(1, 1, BO)[5:])
     assert pipes.wait()[0].kind == Answer.REFUSED
     pipes.end_orders()
@@ -790,7 +801,11 @@ def test_disk_that_fails_in_the_loop(
     pipes.order(orders)
     pipes.end_orders()
     assert pipes.serve() is Exit.DISK
-    answers = [stored(1, 1, crc_of_rows(ANA), 1), done(len(orders))] if step == "close" else []
+    answers = (
+        [stored(1, 1, crc_of_rows(ANA), 1), done(len(orders), flushed=True)]
+        if step == "close"
+        else []
+    )
     assert pipes.heard() == answers
     assert capfd.readouterr().err == (
         f"the segment {pipes.path} cannot be {what}, [Errno {errno.EIO}] the disk is gone\n"
@@ -823,7 +838,7 @@ def test_room_that_comes_back(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> 
     thread.start()
     reader, answers = PipeReader(), []
     os.set_blocking(pipes.up, True)
-    while not answers or answers[-1] != done(len(start + classic(1, ANA))):
+    while not answers or answers[-1] != done(len(start + classic(1, ANA)), flushed=True):
         answers += reader.feed(os.read(pipes.up, 1 << 20))
     pipes.end_orders()
     thread.join(30)
@@ -833,7 +848,7 @@ def test_room_that_comes_back(pipes: Pipes, monkeypatch: pytest.MonkeyPatch) -> 
         held(1),
         *[waiting] * 3,
         stored(1, 1, 0, 1),
-        done(len(start + classic(1, ANA))),
+        done(len(start + classic(1, ANA)), flushed=True),
     ]
     assert tries == [record(5, 0, ANA, classic=True)] * 4
     assert timeouts == [RETRY_SECONDS] * 3
@@ -862,7 +877,7 @@ def test_orders_do_not_wait_for_the_next_try(pipes: Pipes, monkeypatch: pytest.M
     assert pipes.wait() == [done(len(start))]
     pipes.order(opening(2, 6))
     everything = len(start + first + second + opening(2, 6))
-    assert pipes.wait() == [stored(1, 2, 0, 1, 1), done(everything)]
+    assert pipes.wait() == [stored(1, 2, 0, 1, 1), done(everything, flushed=True)]
     monkeypatch.setattr(Segment, "append", Paper(room=False).append)
     pipes.order(classic(1, EVE))
     assert pipes.wait() == [held(1), done(everything)]
@@ -892,7 +907,7 @@ def test_orders_that_end_within_one(pipes: Pipes, capfd: pytest.CaptureFixture[s
     pipes.order(orders + lines(1, 1, BO)[:-1])
     pipes.end_orders()
     assert pipes.serve() is Exit.ORDERS
-    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), done(len(orders))]
+    assert pipes.heard() == [stored(1, 1, crc_of_rows(ANA), 1), done(len(orders), flushed=True)]
     assert pipes.path.read_bytes() == HEAD + record(5, 0, ANA)
     assert capfd.readouterr().err == "the orders ended within one\n"
 

@@ -20,6 +20,7 @@ from writer_rig import Notes, closed, ended, stored
 from lottery.errors import DamagedLedger
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.writer.disk import ROOM_SECONDS, DiskWork
 from lottery.writer.pipe import Order
 from lottery.writer.pool import WriterPool, WriterTerms
@@ -45,8 +46,9 @@ class Rig:
         self.disk = DiskWork(self.off_thread, self.reactor, self.log)
         self.broken: list[Failure] = []
         terms = WriterTerms(limit, 30, min_free, LOCK)
+        broken = self.broken.append
         self.pool = WriterPool(
-            self.reactor, self.directory, terms, self.disk, self.broken.append, self.log
+            self.reactor, self.directory, terms, self.disk, broken, Figures(), self.log
         )
 
     @property

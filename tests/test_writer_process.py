@@ -25,6 +25,7 @@ from zope.interface.verify import verifyObject
 
 import lottery.writer.process as process_module
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.writer.pipe import Answer, Order, PipeRecord, pack
 from lottery.writer.process import (
     BUDGET_BYTES,
@@ -48,7 +49,8 @@ class Rig:
     def __init__(self) -> None:
         self.clock = FakeWriterReactor()
         self.log = MemoryLog()
-        self.writer = Writer(self.clock, SEGMENT, TIMEOUT, self.log)
+        self.figures = Figures()
+        self.writer = Writer(self.clock, SEGMENT, TIMEOUT, self.figures, self.log)
         self.child: FakeChild = self.clock.spawnProcess(
             self.writer, "x", childFDs={0: "w", 1: "r", 2: "r", 3: "r"}
         )
@@ -92,7 +94,7 @@ def test_start(rig: Rig) -> None:
 
 def test_child_that_ended_before_it_could_be_asked() -> None:
     """A pid that is gone already is 0, not an error."""
-    writer = Writer(FakeWriterReactor(), SEGMENT, TIMEOUT, MemoryLog())
+    writer = Writer(FakeWriterReactor(), SEGMENT, TIMEOUT, Figures(), MemoryLog())
     child = FakeChild(7, writer, "x", (), None, {})
     child.pid = None
     writer.makeConnection(child)

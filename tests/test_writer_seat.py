@@ -9,6 +9,7 @@ from fakes import FakeChild, FakeWriterReactor, MemoryLog
 from writer_rig import AGAIN, REFUSAL, Notes, again, closed, ended, held, refused, stored
 
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.writer.pipe import Order, PipeRecord
 from lottery.writer.process import BUDGET_BYTES, Writer
 from lottery.writer.seat import Seat, WriterClient
@@ -22,7 +23,7 @@ NONCE = bytes(range(32))
 def child() -> FakeChild:
     """The child of a new writer."""
     reactor = FakeWriterReactor()
-    writer = Writer(reactor, Path("segment"), 30, MemoryLog())
+    writer = Writer(reactor, Path("segment"), 30, Figures(), MemoryLog())
     return reactor.spawnProcess(writer, "x", childFDs={0: "w", 1: "r", 2: "r", 3: "r"})
 
 

@@ -12,15 +12,15 @@ def test_runs_are_answered_in_order() -> None:
     """A run of which one batch is not answered counts as a whole."""
     hand = Unanswered()
     assert (hand.bytes, hand.most) == (0, 0)
-    hand.add(3, 300)
-    hand.add(1, 50)
+    hand.add(3, 300, 1.0)
+    hand.add(1, 50, 2.5)
     assert (hand.bytes, hand.most) == (350, 350)
     hand.answered(2)
-    assert hand.bytes == 350
+    assert (hand.bytes, hand.since) == (350, 1.0)
     hand.answered(1)
-    assert (hand.bytes, hand.most) == (50, 350)
+    assert (hand.bytes, hand.most, hand.since) == (50, 350, 2.5)
     hand.answered(1)
-    assert hand.bytes == 0
+    assert (hand.bytes, hand.since) == (0, None)
     hand.answered(1)  # of nothing
     assert hand.bytes == 0
 
@@ -28,11 +28,11 @@ def test_runs_are_answered_in_order() -> None:
 def test_clear() -> None:
     """What was dropped will never be answered."""
     hand = Unanswered()
-    hand.add(2, 20)
+    hand.add(2, 20, 1.0)
     hand.answered(1)
     hand.clear()
     assert hand.bytes == 0
-    hand.add(1, 7)
+    hand.add(1, 7, 3.0)
     hand.answered(1)
     assert hand.bytes == 0
 
@@ -42,7 +42,7 @@ def test_however_answers_fall(runs: list[tuple[int, int]], data: st.DataObject) 
     """What is left is the bytes of the runs that are not answered to the end."""
     hand = Unanswered()
     for batches, size in runs:
-        hand.add(batches, size)
+        hand.add(batches, size, 0.0)
     left = sum(batches for batches, _ in runs)
     while left:
         some = data.draw(st.integers(1, left))

@@ -48,6 +48,7 @@ class Conclusion:
     """A draw that takes no more bets.
 
     :ivar record: the step reached, as it is published.
+    :ivar received: the agencies that have acknowledged their winners.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Conclusion:
         self._disk = disk
         self._note_received = received
         self._log = log
-        self._received = {each.agency for each in record.agencies if each.received}
+        self.received = {each.agency for each in record.agencies if each.received}
         self._due: set[int] = set()
         self._publishing = DeferredLock()
         self._rereading = DeferredLock()
@@ -162,7 +163,7 @@ class Conclusion:
         if self._is_stopped():
             raise Interrupted
         await self._publish()
-        self._log("delivered", "success", draw=self.number, agencies=len(self._received))
+        self._log("delivered", "success", draw=self.number, agencies=len(self.received))
 
     async def _deliver(self, place: Place, winners: Winners) -> None:
         """Tell an agency its winners; one that is away may come back for them."""
@@ -198,7 +199,7 @@ class Conclusion:
         assert agency is not None and session is not None and number is not None  # noqa: PT018
         why_not = await session.deliver(self.number, number, winners.get(agency, []))
         if not why_not:
-            self._received.add(agency)
+            self.received.add(agency)
             self._note_received(agency)
         return why_not
 
@@ -209,7 +210,7 @@ class Conclusion:
             if place.session is not session or await self._tell(place, winners):
                 return
             published = {each.agency for each in self.record.agencies if each.received}
-            if self.record.state == "delivered" and published != self._received:
+            if self.record.state == "delivered" and published != self.received:
                 await self._publish()
         except Interrupted:
             return
@@ -235,7 +236,7 @@ class Conclusion:
         """Publish who has received its winners."""
         await self._publishing.acquire()
         try:
-            directory, record, received = self.directory, self.record, frozenset(self._received)
+            directory, record, received = self.directory, self.record, frozenset(self.received)
             self.record = await self._disk.do(
                 "delivered", lambda: note_delivered(directory, record, received)
             )

@@ -37,11 +37,16 @@ def _as_it_is(sessions: IProtocolFactory) -> IProtocolFactory:
 class Listener:
     """A place to listen at.
 
-    :ivar over: what goes between the connections and their sessions: TLS, or nothing.
+    :ivar over: what goes between the connections and their sessions: TLS, or nothing; what is
+        not for sessions at all has a factory of its own.
+    :ivar serves: what the log says of it.
+    :ivar for_anybody: whether it may be reached from other hosts without a roster.
     """
 
     endpoint: IStreamServerEndpoint
     over: Over = _as_it_is
+    serves: str = "accept_connections"
+    for_anybody: bool = False
 
 
 class Door:
@@ -84,15 +89,18 @@ class Door:
             why = failures[0]
             raise StartError(f"cannot listen, {why.getErrorMessage()}") from why.value
         where = [_host_and_port(port) for port in self.ports]
-        if self.admission.roster is None and not self._insecure:
-            for port, (host, number) in zip(self.ports, where, strict=True):
-                if is_beyond_host(port.getHost()):
-                    raise StartError(
-                        f"{host} port {number} is open to whoever reaches it, "
-                        "and without --roster that takes --insecure"
-                    )
-        for host, number in where:
-            log("accept_connections", "in_progress", ip=host, port=number)
+        opened = list(zip(self._listeners, self.ports, where, strict=True))
+        for listener, port, (host, number) in opened:
+            anybody = listener.for_anybody or self._insecure or self.admission.roster is not None
+            if not anybody and is_beyond_host(port.getHost()):
+                raise StartError(
+                    f"{host} port {number} is open to whoever reaches it, "
+                    "and without --roster that takes --insecure"
+                )
+        for listener, port, (host, number) in opened:
+            open_to_all = listener.for_anybody and is_beyond_host(port.getHost())
+            level = LogLevel.warn if open_to_all else LogLevel.info
+            log(listener.serves, "in_progress", level, ip=host, port=number)
 
     async def reload(self, disk: DiskWork, log: ActionLog) -> bool:
         """Read again who may come in; all of it, or nothing is changed. Never fails.

@@ -69,6 +69,7 @@ class Draw:
     from the sessions seen so far, it would fire as soon as the first few had ended, or
     at once if there was none.
 
+    :ivar taken: the places that agencies have taken, by their numbers.
     :ivar closed: whether every part is decided, so that nobody can come in any more.
     :ivar outcomes: fires with the places of those who succeeded once every part is decided.
     """
@@ -88,7 +89,7 @@ class Draw:
         self.pool = pool
         self.places = [Place(clock, terms.rejoin) for _ in range(places)]
         self.closed = False
-        self._taken: dict[int, Place] = {}
+        self.taken: dict[int, Place] = {}
         self._next_number = 1
         self._clock = clock
         self._terms = terms
@@ -108,7 +109,7 @@ class Draw:
         self._restoring = True
         for (agency, standing), place in zip(standings.items(), self.places, strict=False):
             dialect = classic.DIALECT if standing.classic else lottery1.DIALECT
-            self._taken[agency] = place
+            self.taken[agency] = place
             place.restore(agency, dialect, standing)
             if not standing.ended:
                 place.wait_anew()
@@ -121,7 +122,7 @@ class Draw:
         nobody can take any more is decided, or the draw would wait for ever.
         """
         self._roster, self._classic_places = roster, classic_places
-        for agency, place in self._taken.items():
+        for agency, place in self.taken.items():
             if agency not in roster and place.dialect != classic.DIALECT:
                 place.leave_out(LeftOut(Code.AUTH, "it is not on the roster any more"))
         for place in self._free[self._missing + self._classic_places_left :]:
@@ -129,16 +130,16 @@ class Draw:
 
     @property
     def _free(self) -> list[Place]:
-        return [place for place in self.places[len(self._taken) :] if not place.decided]
+        return [place for place in self.places[len(self.taken) :] if not place.decided]
 
     @property
     def _missing(self) -> int:
-        return len((self._roster or frozenset()) - self._taken.keys())
+        return len((self._roster or frozenset()) - self.taken.keys())
 
     @property
     def _classic_places_left(self) -> int:
         """How many classic agencies may still come: none takes a place that the roster needs."""
-        there = sum(place.dialect == classic.DIALECT for place in self._taken.values())
+        there = sum(place.dialect == classic.DIALECT for place in self.taken.values())
         return max(0, min(self._classic_places - there, len(self._free) - self._missing))
 
     def leave_out_others(self, reason: str) -> None:
@@ -155,7 +156,7 @@ class Draw:
             told of bets that are not here.
         """
         agency = hello.agency
-        place = self._taken.get(agency)
+        place = self.taken.get(agency)
         if place is not None and place.dialect == classic.DIALECT:
             raise RemoteProtocolError(
                 Code.TAKEN, f"agency {agency} is a classic one in draw {self.number}"
@@ -209,7 +210,7 @@ class Draw:
         """
         if self._roster is not None and not self.closed and not self._classic_places_left:
             raise RemoteProtocolError(Code.FULL, "all places of classic agencies are taken")
-        while self._next_number in self._taken or self._next_number in (self._roster or ()):
+        while self._next_number in self.taken or self._next_number in (self._roster or ()):
             self._next_number += 1
         place = self._take(self._next_number, classic.DIALECT, session)
         place.standing = Standing(classic=True)
@@ -225,10 +226,6 @@ class Draw:
         place.seated(seat)
         return seat
 
-    def knows(self, agency: int) -> bool:
-        """Whether an agency has a place."""
-        return agency in self._taken
-
     def abandon(self) -> None:
         """Decide nothing any more: the central is being stopped."""
         for place in self.places:
@@ -237,15 +234,15 @@ class Draw:
     def _take(self, agency: int, dialect: str, session: Participant) -> Place:
         if self.closed:
             raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more bets")
-        if len(self._taken) == len(self.places):
+        if len(self.taken) == len(self.places):
             raise RemoteProtocolError(
                 Code.FULL, f"all {len(self.places)} places of draw {self.number} are taken"
             )
-        place = self.places[len(self._taken)]
+        place = self.places[len(self.taken)]
         if place.decided:
             # The deadline has passed; that the draw is not closed yet is for others' sake.
             raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more agencies")
-        self._taken[agency] = place
+        self.taken[agency] = place
         self._begin_deadline()
         place.take(agency, dialect, session)
         session.join(place)
@@ -303,7 +300,7 @@ class Draw:
                 crc32=place.standing.crc,
                 nonce=place.standing.nonce,
             )
-            for agency, place in sorted(self._taken.items())
+            for agency, place in sorted(self.taken.items())
         )
 
     def log_left_out(self) -> None:

@@ -26,6 +26,7 @@ class Draws:
     """The draws of a central.
 
     :ivar open: the one that takes bets; None before the first and behind the last.
+    :ivar latest: the one that has closed last since the central was started.
     :ivar unreceived: by agency, the latest draw whose winners it has not acknowledged.
     """
 
@@ -39,6 +40,7 @@ class Draws:
         log: ActionLog,
     ) -> None:
         self.open: Draw | None = None
+        self.latest: Conclusion | None = None
         self.unreceived: dict[int, int] = {}
         self._data = data
         self._clock = clock
@@ -58,7 +60,7 @@ class Draws:
 
     def conclude(self, conclusion: Conclusion) -> None:
         """Note a draw that takes no more bets; its agencies' winners are due."""
-        self._concluding[conclusion.number] = conclusion
+        self._concluding[conclusion.number] = self.latest = conclusion
         for agency, place in conclusion.places.items():
             if place.dialect != classic.DIALECT:  # there is no coming back in that one
                 latest = max(conclusion.number, self.unreceived.get(agency, 0))
@@ -116,7 +118,7 @@ class Draws:
         agency, wanted, opened = hello.agency, hello.draw, self.open
         if wanted == OPEN_DRAW:
             return opened
-        if wanted == 0 and not (opened and not opened.closed and opened.knows(agency)):
+        if wanted == 0 and not (opened and not opened.closed and agency in opened.taken):
             wanted = self.unreceived.get(agency, 0)
         if wanted == 0 or (opened is not None and not opened.closed and opened.number == wanted):
             return opened

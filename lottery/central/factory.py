@@ -13,6 +13,7 @@ from lottery.central.patience import Patience
 from lottery.central.session import AgencySession
 from lottery.central.strangers import Strangers, origin_of
 from lottery.errors import Code
+from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
 
@@ -23,6 +24,7 @@ class AgencyFactory(Factory):
     :ivar draws: where an agency that comes is brought to.
     :ivar most_bets: of one agency, 0 for no limit.
     :ivar admission: who may come, and ``patience``: how long a peer has.
+    :ivar stopped: whether nothing more is taken from anybody.
     :ivar strangers: the connections that nobody has said of whose they are.
     """
 
@@ -35,6 +37,7 @@ class AgencyFactory(Factory):
         admission: Admission,
         settings: CentralSettings,
         reactor: IReactorTime,
+        figures: Figures,
         log: ActionLog,
         connections_limit: int,
     ) -> None:
@@ -56,15 +59,23 @@ class AgencyFactory(Factory):
         )
         self.reactor = reactor
         self.log = log
+        self.stopped = False
+        self._figures = figures
         self._connections_limit = connections_limit
         self._sessions: set[AgencySession] = set()
         self._empty: Deferred[None] | None = None
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._sessions)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """Give a connection its session; None, which closes it, if there are too many."""
         if len(self._sessions) >= self._connections_limit:
             # For the next one: a connection that is aborted is gone in the reactor's next turn.
             self.strangers.drop_oldest()
+            self._figures.sessions["turned_away"] += 1
             self.strangers.turned_away(origin_of(getattr(addr, "host", None)))
             return None
         session = AgencySession()
@@ -80,6 +91,7 @@ class AgencyFactory(Factory):
     def closed(self, session: AgencySession) -> None:
         """Note the end of a session's connection."""
         self._sessions.discard(session)
+        self._figures.sessions[session.outcome] += 1
         self.strangers.gone(session)
         if self._empty is not None and not self._sessions:
             empty, self._empty = self._empty, None
@@ -92,6 +104,7 @@ class AgencyFactory(Factory):
 
     def stop_reading(self) -> None:
         """Take nothing more from anybody."""
+        self.stopped = True
         self.strangers.stop()
         for session in list(self._sessions):
             session.stop()

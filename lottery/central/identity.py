@@ -28,7 +28,10 @@ EXPELLED_SECONDS = 0.5
 
 @implementer(IHandshakeListener)
 class IdentifiedPeer(MessageReceiver):
-    """A peer that has to say who it is, and to show it where there is a roster."""
+    """A peer that has to say who it is, and to show it where there is a roster.
+
+    :ivar outcome: how its session has ended, once it has, in a word for statistics.
+    """
 
     factory: AgencyFactory
 
@@ -43,6 +46,7 @@ class IdentifiedPeer(MessageReceiver):
         self._refusal = ""
         self._authorities = self.factory.admission.authorities
         self._place: Place | None = None
+        self.outcome = "done"
 
     def join(self, place: Place) -> None:
         """Speak for a place from now on."""
@@ -77,6 +81,8 @@ class IdentifiedPeer(MessageReceiver):
 
     def tell_failure(self, code: Code, sentence: str, *, said_something: bool) -> None:
         """Write why it is over; of strangers not more lines than the disk is good for."""
+        unheard = code is Code.LEFT_OUT and not said_something
+        self.outcome = "probe" if unheard and self._place is None else code.name.lower()
         if self._place is not None or not said_something or self.factory.strangers.may_tell():
             self._journal.failed(code, sentence, said_something=said_something)
 

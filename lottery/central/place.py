@@ -64,6 +64,7 @@ class Place:
     :ivar outcome: fires with the agency's total of bets when it has succeeded, and
         fails with :class:`LeftOut` when it has not; once, whatever comes after.
     :ivar left_out: why it has failed, if it has.
+    :ivar why_away: why its last session ended, in a few words.
     :ivar was_silent: whether its last session ended because nothing moved.
     """
 
@@ -77,6 +78,7 @@ class Place:
         self.succeeded = False
         self.left_out: LeftOut | None = None
         self.was_silent = False
+        self.why_away = ""
         self.outcome: Deferred[int] = Deferred()
         self._clock = clock
         self._rejoin_seconds = rejoin_seconds
@@ -127,7 +129,7 @@ class Place:
         if self.session is not session:
             return  # it was fenced
         self.session = None
-        self.was_silent = why.code is Code.TIMEOUT
+        self.was_silent, self.why_away = why.code is Code.TIMEOUT, why.reason
         if self.decided or self._failing is not None:
             return
         if may_return:

@@ -10,6 +10,7 @@ next one is open already, the draw is concluded.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import asdict, evolve
 from twisted.application.service import Service
@@ -17,23 +18,33 @@ from twisted.internet.defer import Deferred, DeferredList, gatherResults, succee
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from lottery.central.announcements import (
+    tell_if_open_to_others,
+    tell_kept_promises,
+    tell_promise,
+    tell_settings,
+)
 from lottery.central.conclusion import Conclusion
 from lottery.central.door import Door
 from lottery.central.draw import Draw, DrawTerms
 from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
+from lottery.central.overview import Overview
 from lottery.central.place import Place
-from lottery.central.promises import tell_kept_promises, tell_promise
 from lottery.central.reconnects import Reconnects
 from lottery.errors import DamagedLedger, LotteryError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import publish
 from lottery.ledger.recovery import UnfinishedDraw, recover, unreceived
+from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
 from lottery.writer.disk import DiskWork, OffThread, lacks_room
 from lottery.writer.pool import ReactorForWriters, WriterPool, WriterTerms
+
+if TYPE_CHECKING:
+    from lottery.ops.status import StatusPage
 
 #: SIGTERM to the end in 5 seconds: this for the writers, then that for the agencies; what is
 #: left is for a machine that is busy.
@@ -44,6 +55,9 @@ STOP_AGENCIES_SECONDS = 1.0
 class Central(Service):
     """The lottery central.
 
+    :ivar data: where it keeps what it has; ``disk``: how it does what takes long there.
+    :ivar figures: what it has done, and ``overview``: what there is to be seen of it.
+    :ivar status: the page that shows it; None: it shows itself to nobody.
     :ivar done: fires with the exit status when all draws are done (0), or when it
         cannot go on (1, or 3 if the ledger is damaged); never fails.
     """
@@ -72,15 +86,25 @@ class Central(Service):
         self._door = door
         self._again = again
         self._log = log
-        self._data = DataDirectory(settings.data_dir, provable=settings.winning_number is None)
-        self._disk = DiskWork(off_thread, reactor, log)
+        self.data = DataDirectory(settings.data_dir, provable=settings.winning_number is None)
+        self.disk = DiskWork(off_thread, reactor, log)
         self._terms = DrawTerms(settings.silence, settings.rejoin, settings.deadline)
         reconnects = Reconnects(reactor, settings.reconnects)
-        self._rounds = Draws(self._data, reactor, self._terms, self._disk, reconnects, log)
+        self._rounds = Draws(self.data, reactor, self._terms, self.disk, reconnects, log)
+        self.figures = Figures()
         self._factory = AgencyFactory(
-            self._rounds, self._terms, door.admission, settings, reactor, log, connections_limit
+            self._rounds,
+            self._terms,
+            door.admission,
+            settings,
+            reactor,
+            self.figures,
+            log,
+            connections_limit,
         )
         self._pools: list[WriterPool] = []
+        self.overview = Overview(self._rounds, self._factory, self._pools, settings.winning_number)
+        self.status: StatusPage | None = None
         self._closing: list[Deferred[None]] = []
         self._stopping = False
         self._draws = 0
@@ -98,30 +122,24 @@ class Central(Service):
         :raises StartError: if it cannot; nothing is left open then.
         :raises DamagedLedger: if stored bytes are not what was written; nothing was touched.
         """
-        self._log_settings()
-        self._data.own(self._again)
-        if self._data.open_to_others:
-            data_dir = self._settings.data_dir
-            self._log(
-                "data_directory",
-                "fail",
-                LogLevel.warn,
-                data_dir=data_dir,
-                error="others may use it",
-            )
+        tell_settings(self._settings, self._log)
+        self.data.own(self._again)
+        tell_if_open_to_others(self.data, self._log)
         try:
-            unfinished = recover(self._data, self._places)
+            unfinished = recover(self.data, self._places)
             tell_kept_promises(unfinished, self._settings.winning_number, self._log)
-            self._rounds.unreceived |= unreceived(self._data)
+            self._rounds.unreceived |= unreceived(self.data)
             self._door.open(self._factory, self._log)
             self._draws = len(unfinished)
             if unfinished and unfinished[-1].record.state == "open":
                 self._rounds.open = self._restore(unfinished.pop())
             elif self._may_open:
                 self._rounds.open = self._open()
+            if self.status is not None:
+                self.status.start()
         except BaseException as error:
             self._door.close()
-            self._data.release()
+            self.data.release()
             if isinstance(error, OSError):
                 raise StartError(str(error)) from error
             raise
@@ -133,8 +151,10 @@ class Central(Service):
 
     async def _stop(self) -> None:
         self._stopping = True
-        self._disk.stop()
+        self.disk.stop()
         await self._door.close()
+        if self.status is not None:
+            self.status.stop()
         self._factory.stop_reading()
         await gatherResults([pool.close(STOP_WRITERS_SECONDS) for pool in self._pools])
         if self._rounds.open is not None:
@@ -144,8 +164,8 @@ class Central(Service):
         await self._factory.part(STOP_AGENCIES_SECONDS)
         await self._draw_after_draw
         await DeferredList(self._closing)
-        await self._disk.idle()
-        self._data.release()
+        await self.disk.idle()
+        self.data.release()
         self._log("shutdown", "success")
 
     def stopService(self) -> Deferred[None]:
@@ -163,7 +183,7 @@ class Central(Service):
 
     async def reload(self) -> None:
         """Read roster and certificates again; all of it, or nothing is changed. Never fails."""
-        if await self._door.reload(self._disk, self._log):
+        if await self._door.reload(self.disk, self._log):
             self._factory.check_roster()
             if self._rounds.open is not None:
                 self._keep_places(self._rounds.open)
@@ -181,7 +201,7 @@ class Central(Service):
 
     def _open(self) -> Draw:
         places = self._places
-        directory = self._data.new_draw(places)
+        directory = self.data.new_draw(places)
         self._draws += 1
         self._log("draw_open", "success", draw=directory.number, agencies=places)
         tell_promise(directory.read(), self._log)
@@ -190,11 +210,10 @@ class Central(Service):
         return draw
 
     def _draw(self, directory: DrawDirectory, places: int) -> Draw:
-        settings, lock = self._settings, self._data.lock_fd
+        settings, lock = self._settings, self.data.lock_fd
         terms = WriterTerms(settings.writers, settings.writer_timeout, settings.min_free, lock)
-        pool = WriterPool(
-            self._reactor, directory, terms, self._disk, self._cannot_go_on, self._log
-        )
+        broken, figures = self._cannot_go_on, self.figures
+        pool = WriterPool(self._reactor, directory, terms, self.disk, broken, figures, self._log)
         self._pools.append(pool)
         return Draw(directory, places, pool, self._reactor, self._terms, self._log)
 
@@ -259,7 +278,7 @@ class Central(Service):
                 if not lacks_room(error):
                     raise
                 self._log("room", "in_progress", LogLevel.warn, work="open", error=error.strerror)
-                await self._disk.pause()
+                await self.disk.pause()
 
     def _close(self, draw: Draw, successes: Sequence[Place]) -> None:
         """Take no more bets, and conclude the draw in its own time."""
@@ -276,7 +295,7 @@ class Central(Service):
         try:
             if draw is not None:
                 record, path = conclusion.record, conclusion.directory.record
-                await self._disk.do("closing", lambda: publish(record, path))
+                await self.disk.do("closing", lambda: publish(record, path))
                 await draw.pool.close(self._settings.writer_timeout)
                 self._pools.remove(draw.pool)
                 draw.log_left_out()
@@ -298,16 +317,3 @@ class Central(Service):
     def _finish(self, status: int) -> None:
         if not self.done.called:
             self.done.callback(status)
-
-    def _log_settings(self) -> None:
-        settings = self._settings
-        self._log(
-            "config",
-            "success",
-            LogLevel.debug,
-            port=settings.port,
-            listen_backlog=settings.backlog,
-            logging_level=settings.log_level,
-        )
-        for key in settings.ignored:
-            self._log("ignored_setting", "success", LogLevel.debug, key=key)

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from time import monotonic
 
 from lottery.writer import ANSWERS_FD, ORDERS_FD
 from lottery.writer.child import PIPE_BYTES, SegmentPlan, serve
@@ -48,7 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         return Exit.ORDERS  # it died before it could be asked to take us along
     with suppress(OSError):  # a smaller pipe is slower, nothing else
         fcntl.fcntl(ORDERS_FD, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    return serve(ORDERS_FD, ANSWERS_FD, SegmentPlan(path, draw, segment, min_free), today)
+    plan = SegmentPlan(path, draw, segment, min_free)
+    return serve(ORDERS_FD, ANSWERS_FD, plan, today, monotonic)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from lottery.ledger.segment import NoRoom, Segment
 from lottery.writer.desk import Desk
-from lottery.writer.pipe import Answer, Exit, PipeReader, PipeRecord, pack
+from lottery.writer.pipe import Answer, Exit, PipeReader, PipeRecord, pack, pack_done
 
 #: What the pipe is asked to hold, and what is taken out of it at once.
 PIPE_BYTES = 256 << 10
@@ -70,15 +70,18 @@ class Clerk:
         self,
         plan: SegmentPlan,
         today: Callable[[], date],
+        seconds: Callable[[], float],
         make: Callable[[str, int, int, int], Segment] = Segment,
     ) -> None:
         """Make the segment; if there is no room for it, it is made with a later group.
 
         :param today: gives the day (UTC) that no birthdate may be after.
+        :param seconds: a clock that never goes back.
         :raises CannotGoOn: if it cannot be made for another reason.
         """
         self._plan = plan
         self._today = today
+        self._seconds = seconds
         self._make = make
         self._desk, self._reader = Desk(), PipeReader()
         self._orders: list[PipeRecord] = []
@@ -130,9 +133,11 @@ class Clerk:
 
         :raises CannotGoOn: then nothing that was not answered may be answered, ever.
         """
+        began, took = self._seconds(), None
         try:
             if self._unflushed:
                 self._segment().flush()
+                took = self._seconds() - began
         except OSError as error:
             # Whether the bytes are on disk is not known any more, and asking again
             # would not tell: nothing of this group may be acknowledged, ever.
@@ -140,7 +145,7 @@ class Clerk:
         answers, self._answers = self._answers, b""
         self._in_hand, self._unflushed = 0, False
         done = self._read - self._reader.unread - self._desk.held_bytes
-        return answers + pack(Answer.DONE, 0, done)
+        return answers + pack_done(done, took)
 
     def end(self) -> None:
         """Close the segment: the orders have ended, and what waits for room is dropped.
@@ -181,15 +186,22 @@ class Clerk:
         return CannotGoOn(status, f"the segment {self._plan.path} cannot be {what}, {error}")
 
 
-def serve(orders_fd: int, answers_fd: int, plan: SegmentPlan, today: Callable[[], date]) -> Exit:
+def serve(
+    orders_fd: int,
+    answers_fd: int,
+    plan: SegmentPlan,
+    today: Callable[[], date],
+    seconds: Callable[[], float],
+) -> Exit:
     """Serve one parent until its orders end.
 
     :param plan: the segment to make.
     :param today: gives the day (UTC) that no birthdate may be after.
+    :param seconds: a clock that never goes back.
     :returns: the exit status; why, if it is not DONE, has been written to stderr.
     """
     try:
-        clerk = Clerk(plan, today)
+        clerk = Clerk(plan, today, seconds)
         while (data := _next(orders_fd, clerk.holds)) is not None:
             _write_all(answers_fd, clerk.take(data))
             if clerk.store() or not _waits(orders_fd):

@@ -20,6 +20,7 @@ HEADER_BYTES = _HEADER.size
 _OPENING = Struct(">IIB")  # agency, CRC-32 of its rows as sent, whether it is classic
 _CRC = Struct(">I")
 _STORED = Struct(">II")  # CRC-32 of the agency's rows as sent, batches
+_FLUSH = Struct(">I")  # microseconds
 _REFUSAL = Struct(">BBHB")  # code, again, row, field; a sentence follows
 
 
@@ -41,7 +42,8 @@ class Answer(IntEnum):
     STORED = 11  # on disk: place = next index; body: CRC, how many batches
     REFUSED = 12  # place = expected index, amount = bets of the batch; body: the refusal
     ENDED = 13  # the END is on disk: place = the total
-    DONE = 14  # place = how many bytes of orders have been dealt with since the start
+    DONE = 14  # place = how many bytes of orders have been dealt with since the start; body: how
+    # long the flush before it took, empty if there was none
     CLOSED = 15  # all that was handed on before the CLOSE is on disk, or is dropped for
     # ever: place = next index; body: CRC. Not said of a session that has ended already.
     HELD = 16  # there is no room, and this session cannot be told to send again: it waits
@@ -117,6 +119,22 @@ def stored_of(answer: PipeRecord) -> tuple[int, int]:
     """Read out of a STORED: the running CRC, and how many batches."""
     crc, batches = _STORED.unpack(answer.body)
     return crc, batches
+
+
+def pack_done(place: int, flush_seconds: float | None) -> bytes:
+    """Give the bytes that say: so many bytes of orders are dealt with.
+
+    :param flush_seconds: how long the flush took, if there was one.
+    """
+    if flush_seconds is None:
+        return pack(Answer.DONE, 0, place)
+    microseconds = min(round(flush_seconds * 1e6), 0xFFFFFFFF)
+    return pack(Answer.DONE, 0, place, body=_FLUSH.pack(microseconds))
+
+
+def flush_of(answer: PipeRecord) -> float | None:
+    """Read out of a DONE: how many seconds the flush took, if there was one."""
+    return _FLUSH.unpack(answer.body)[0] / 1e6 if answer.body else None
 
 
 def pack_closed(session: int, next_index: int, crc: int) -> bytes:

@@ -19,6 +19,7 @@ from lottery.ledger.longwork import Interrupted
 from lottery.ledger.reading import TornTail
 from lottery.ledger.salvage import extend, salvage
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
 from lottery.writer import ANSWERS_FD, LOCK_FD, ORDERS_FD
 from lottery.writer.disk import DiskWork
@@ -57,6 +58,8 @@ class WriterPool:
 
     The segment of a writer that did not end well is salvaged before the seats at it are
     settled: nobody is welcomed to bets that are only thought to be on disk.
+
+    :ivar draw: the number of the draw.
     """
 
     def __init__(
@@ -66,14 +69,17 @@ class WriterPool:
         terms: WriterTerms,
         disk: DiskWork,
         broken: Callable[[Failure], None],
+        figures: Figures,
         log: ActionLog,
     ) -> None:
         """:param broken: told of a segment that is damaged, or that cannot be salvaged."""
+        self.draw = directory.number
         self._reactor = reactor
         self._directory = directory
         self._terms = terms
         self._disk = disk
         self._broken = broken
+        self._figures = figures
         self._log = log
         self._running: list[Writer] = []
         self._number = directory.highest_segment()
@@ -93,6 +99,11 @@ class WriterPool:
         else:
             writer = min(usable, key=lambda each: each.sessions)
         return writer.seat(client, agency, standing)
+
+    @property
+    def writers(self) -> tuple[Writer, ...]:
+        """Those that have not ended."""
+        return tuple(self._running)
 
     def close(self, grace_seconds: float) -> Deferred[list[WriterEnd]]:
         """Let all writers finish what they have, and end.
@@ -123,7 +134,8 @@ class WriterPool:
     def _start(self) -> Writer:
         number = self._number + 1
         segment = self._directory.segment(number)
-        writer = Writer(self._reactor, segment, self._terms.timeout_seconds, self._log)
+        timeout = self._terms.timeout_seconds
+        writer = Writer(self._reactor, segment, timeout, self._figures, self._log)
         # -P: the package of this process, never one that happens to lie in the
         # directory where the central was started. env=None: the parent's; Twisted's
         # default is an empty one.

@@ -35,14 +35,17 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
 from lottery.writer import ANSWERS_FD, ORDERS_FD
+from lottery.writer.output import ChildOutput
 from lottery.writer.pipe import (
     Answer,
     Exit,
     Order,
     PipeReader,
     PipeRecord,
+    flush_of,
     pack,
     pack_open,
     refusal_of,
@@ -57,8 +60,6 @@ BUDGET_BYTES = 256 << 10
 SHORT_BYTES = 48 << 10
 SHORT_SECONDS = 1.0
 LEAST_SHARE_BYTES = 9 << 10
-#: A line on a child's stdout or stderr is cut here.
-_OUTPUT_LINE_BYTES = 2000
 
 
 @frozen
@@ -76,19 +77,26 @@ class Writer(ProcessProtocol):
     :ivar pid: the child's process id, once it has been started.
     :ivar usable: whether a session may still be given a seat.
     :ivar seats: the seats that are not settled, by number.
+    :ivar last_flush: how long the child's last flush took, in seconds; None before the first.
     :ivar gone: fires with the :class:`WriterEnd` once the child has been reaped and
         all that it said has been heard; never fails.
     """
 
     def __init__(
-        self, clock: IReactorTime, segment: Path, timeout_seconds: float, log: ActionLog
+        self,
+        clock: IReactorTime,
+        segment: Path,
+        timeout_seconds: float,
+        figures: Figures,
+        log: ActionLog,
     ) -> None:
         self._clock = clock
         self._segment = segment
         self._timeout_seconds = timeout_seconds
+        self._figures = figures
         self._log = log
         self._answers = PipeReader()
-        self._output = {1: b"", 2: b""}
+        self._output = ChildOutput(log)
         self.seats: dict[int, Seat] = {}
         self._line: deque[Seat] = deque()
         self._numbers = 0
@@ -99,6 +107,7 @@ class Writer(ProcessProtocol):
         self._closing = False
         self.usable = True
         self.pid = 0
+        self.last_flush: float | None = None
         self.gone: Deferred[WriterEnd] = Deferred()
 
     @property
@@ -115,6 +124,16 @@ class Writer(ProcessProtocol):
     def room(self) -> int:
         """How many bytes of the budget are left; below 0, how many too many were handed on."""
         return BUDGET_BYTES - (self._sent - self._taken)
+
+    @property
+    def queue(self) -> int:
+        """How many bytes of orders it has not dealt with yet."""
+        return self._sent - self._done
+
+    @property
+    def now(self) -> float:
+        """What the time is, in seconds since whenever."""
+        return self._clock.seconds()
 
     @property
     def share(self) -> int:
@@ -194,7 +213,7 @@ class Writer(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Take the child's answers, and note what it prints."""
         if childFD != ANSWERS_FD:
-            self._note_output(childFD, data)
+            self._output.take(childFD, data, self.pid)
             return
         self._answered_at = self._clock.seconds()
         for answer in self._answers.feed(data):
@@ -202,6 +221,7 @@ class Writer(ProcessProtocol):
                 self._taken = answer.place
             elif answer.kind == Answer.DONE:
                 self._taken = self._done = answer.place
+                self._note_flush(flush_of(answer))
             else:
                 self._hear(answer)
         self._move_line()
@@ -223,7 +243,7 @@ class Writer(ProcessProtocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        self._flush_output()
+        self._output.end(self.pid)
         why = _explain(status)
         self._line.clear()
         try:
@@ -238,13 +258,17 @@ class Writer(ProcessProtocol):
         if seat is None:
             return  # it is settled: nothing can come of it any more
         if answer.kind == Answer.STORED:
-            seat.stored(answer.place, *stored_of(answer))
+            crc, batches = stored_of(answer)
+            bets = answer.place - seat.standing.next_index
+            self._figures.stored(bets, batches, seat.waiting(self._answered_at))
+            seat.stored(answer.place, crc, batches)
             return
         if answer.kind == Answer.HELD:
             seat.client.held()
             return
         if answer.kind == Answer.REFUSED:
             refusal = refusal_of(answer)
+            self._figures.refused += 1
             if refusal.again:
                 seat.refused(refusal)
                 return
@@ -255,6 +279,11 @@ class Writer(ProcessProtocol):
             seat.refused(refusal)
         # Last: whoever waits for this must find the session told.
         seat.settle()
+
+    def _note_flush(self, seconds: float | None) -> None:
+        if seconds is not None:
+            self.last_flush = seconds
+            self._figures.flushed.took(seconds)
 
     def _move_line(self) -> None:
         while self._line and not self.full:
@@ -277,21 +306,6 @@ class Writer(ProcessProtocol):
             error=f"no answer for {self._timeout_seconds:g} s, killed",
         )
         self.kill()
-
-    def _note_output(self, fd: int, data: bytes) -> None:
-        *lines, rest = (self._output[fd] + data).split(b"\n")
-        self._output[fd] = rest[:_OUTPUT_LINE_BYTES]
-        for line in lines:
-            self._log_output(line[:_OUTPUT_LINE_BYTES])
-
-    def _flush_output(self) -> None:
-        for rest in self._output.values():
-            if rest:
-                self._log_output(rest)
-
-    def _log_output(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace")
-        self._log("writer_output", "in_progress", LogLevel.warn, pid=self.pid, text=text)
 
 
 def _explain(status: int) -> str:

@@ -28,6 +28,10 @@ class OrderTaker(Interface):
     def share(self) -> int:
         """How many bytes of one seat may be without an answer."""
 
+    @property
+    def now(self) -> float:
+        """What the time is, in seconds since whenever."""
+
     def keep_short(self) -> None:
         """Note that somebody waits for each answer: others may have little in hand meanwhile."""
 
@@ -109,16 +113,21 @@ class Seat:
 
     def batches(self, frames: bytes, count: int) -> None:
         """Hand on the frames of so many batches, as they came."""
-        self._unanswered.add(count, len(frames))
+        self._unanswered.add(count, len(frames), self._writer.now)
         self._writer.send(pack(Order.BATCHES, self.number, body=frames))
 
     def end(self, total: int | None, nonce: bytes) -> None:
         """Hand on the agency's END; the classic dialect announces no total."""
         self.ending = True
-        self._unanswered.add(1, 0)
+        self._unanswered.add(1, 0, self._writer.now)
         self._nonce = nonce
         announced = total is not None
         self._writer.send(pack(Order.END, self.number, total or 0, announced, nonce))
+
+    def waiting(self, now: float) -> float | None:
+        """How many seconds what waits longest has waited for its answer; None: nothing waits."""
+        since = self._unanswered.since
+        return None if since is None else now - since
 
     def wait(self) -> None:
         """Stand in line for room; ``client.resume()`` is called when it is our turn.

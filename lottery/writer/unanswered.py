@@ -11,15 +11,21 @@ class Unanswered:
     :ivar batches: how many are not answered.
     :ivar bytes: how long the runs are of which any batch is not answered.
     :ivar most: the highest that ``bytes`` has been since it last was 0.
+    :ivar since: when the oldest of these runs was handed on; None if there is none.
     """
 
     def __init__(self) -> None:
-        self._runs: deque[tuple[int, int]] = deque()
+        self._runs: deque[tuple[int, int, float]] = deque()
         self.batches = self.bytes = self.most = 0
 
-    def add(self, batches: int, size: int) -> None:
-        """Note that a run was handed on, so many bytes long."""
-        self._runs.append((batches, size))
+    @property
+    def since(self) -> float | None:
+        """When the oldest run was handed on."""
+        return self._runs[0][2] if self._runs else None
+
+    def add(self, batches: int, size: int, moment: float) -> None:
+        """Note that a run was handed on at that moment, so many bytes long."""
+        self._runs.append((batches, size, moment))
         self.batches += batches
         self.bytes += size
         self.most = max(self.most, self.bytes)
@@ -33,9 +39,9 @@ class Unanswered:
         batches = min(batches, self.batches)
         self.batches -= batches
         while batches:
-            count, size = self._runs.popleft()
+            count, size, moment = self._runs.popleft()
             if count > batches:
-                self._runs.appendleft((count - batches, size))
+                self._runs.appendleft((count - batches, size, moment))
                 return
             batches -= count
             self.bytes -= size

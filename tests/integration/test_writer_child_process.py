@@ -49,6 +49,7 @@ from lottery.errors import Code
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.segment import Kind, Records, pack_close, pack_head
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.wire import classic as classic_dialect
 from lottery.wire.lottery1 import encode
 from lottery.wire.messages import Batch, ClassicBatch
@@ -113,7 +114,9 @@ class Rig:
         self.lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         terms = WriterTerms(limit, timeout_seconds, 0, self.lock)
         disk = DiskWork(deferToThread, reactor, self.log)
-        self.pool = WriterPool(reactor, self.draw, terms, disk, self.broken.append, self.log)
+        self.pool = WriterPool(
+            reactor, self.draw, terms, disk, self.broken.append, Figures(), self.log
+        )
         self.ends: list[WriterEnd] = []
 
     def sit(self, agency: int, classic: bool = False) -> tuple[Seat, Session]:
@@ -371,6 +374,7 @@ from twisted.internet.threads import deferToThread
 from writer_rig import Notes
 from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.standing import Standing
+from lottery.ops.figures import Figures
 from lottery.wire.lottery1 import encode
 from lottery.wire.messages import Batch
 from lottery.writer.disk import DiskWork
@@ -380,7 +384,7 @@ batch = encode(Batch(0, 1, b"Ana,Gil,1,2000-01-01,7\\n"))
 log = MemoryLog()
 terms = WriterTerms(1, 30, 0, os.open(os.devnull, os.O_RDWR))
 disk = DiskWork(deferToThread, reactor, log)
-pool = WriterPool(reactor, DrawDirectory(1, Path(sys.argv[1])), terms, disk, print, log)
+pool = WriterPool(reactor, DrawDirectory(1, Path(sys.argv[1])), terms, disk, print, Figures(), log)
 client = Notes()
 client.stored = lambda next_index, bets: print(log.actions[0]["pid"], flush=True)
 reactor.callWhenRunning(

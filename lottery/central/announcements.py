@@ -1,4 +1,4 @@
-"""How the number of a draw will be found is told before its first bet, and stays so."""
+"""What a central says of itself in the log, before it takes a bet."""
 
 from __future__ import annotations
 
@@ -6,9 +6,32 @@ from collections.abc import Iterable
 
 from twisted.logger import LogLevel
 
+from lottery.ledger.directory import DataDirectory
 from lottery.ledger.record import DrawRecord
 from lottery.ledger.recovery import UnfinishedDraw
 from lottery.ops.log import ActionLog
+from lottery.settings import CentralSettings
+
+
+def tell_settings(settings: CentralSettings, log: ActionLog) -> None:
+    """Say what it runs with, in the words of the original, and what has no meaning here."""
+    log(
+        "config",
+        "success",
+        LogLevel.debug,
+        port=settings.port,
+        listen_backlog=settings.backlog,
+        logging_level=settings.log_level,
+    )
+    for key in settings.ignored:
+        log("ignored_setting", "success", LogLevel.debug, key=key)
+
+
+def tell_if_open_to_others(data: DataDirectory, log: ActionLog) -> None:
+    """Warn of a data directory that other users may look into."""
+    if data.open_to_others:
+        details = {"data_dir": data.path, "error": "others may use it"}
+        log("data_directory", "fail", LogLevel.warn, **details)
 
 
 def tell_kept_promises(

@@ -1,0 +1,98 @@
+"""The status page: a web site that shows a central, and the watch that has ready what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.web.http import NOT_FOUND, OK, SERVICE_UNAVAILABLE
+from twisted.web.resource import Resource
+
+from lottery.ledger.directory import DataDirectory
+from lottery.ops.api import Draws
+from lottery.ops.archive import Archive, LongWork
+from lottery.ops.figures import Figures
+from lottery.ops.site import MOST_CONNECTIONS, Sentence, StatusSite
+from lottery.ops.streams import Events
+from lottery.ops.views import Look
+from lottery.ops.watch import DiskRoom, Shown, Watch, disk_room
+
+
+class StatusConnections(WrappingFactory):
+    """Bounds how many connections there are, and ends them all."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper:
+        """Give a connection its protocol; None, which closes it, if there are too many."""
+        if len(self.protocols) >= MOST_CONNECTIONS:
+            return None  # type: ignore[return-value]
+        return super().buildProtocol(addr)
+
+    def abort(self) -> None:
+        """End all connections at once."""
+        for each in list(self.protocols):
+            each.abortConnection()
+
+
+class StatusPage:
+    """What shows a central.
+
+    :ivar connections: the factory of those that look, to be listened with.
+    """
+
+    def __init__(
+        self,
+        look: Look,
+        figures: Figures,
+        data: DataDirectory,
+        disk: LongWork,
+        names: Callable[[], Mapping[int, str]],
+        hosts: Collection[str],
+        shown: Shown,
+        reactor: IReactorTime,
+    ) -> None:
+        """:param names: gives those of the agencies, as far as they are known.
+
+        :param hosts: by which the page may be asked for, beside addresses and ``localhost``.
+        """
+
+        def measure(directory: str) -> Deferred[DiskRoom]:
+            work = disk.do("measure", lambda: disk_room(directory))
+            return Deferred.fromCoroutine(work)
+
+        self.watch = Watch(look, figures, shown, reactor, measure)
+        site = StatusSite(hosts, reactor)
+        archive = Archive(data, names, documents=shown.documents)
+        api = Resource()
+        api.putChild(b"draws", Draws(archive, disk, documents=shown.documents))
+        site.root.putChild(b"api", api)
+        site.root.putChild(b"events", Events(self.watch, reactor))
+        site.root.putChild(b"healthz", Sentence(lambda: (OK, "well")))
+        site.root.putChild(b"readyz", Sentence(lambda: _ready(look.not_ready())))
+        site.root.putChild(b"metrics", _metrics(look, figures, self.watch, reactor.seconds()))
+        self.connections = StatusConnections(site)  # type: ignore[no-untyped-call]
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self.watch.start()
+
+    def stop(self) -> None:
+        """Watch no more, and part with whoever looks."""
+        self.watch.stop()
+        self.connections.abort()
+
+
+def _ready(why_not: str) -> tuple[int, str]:
+    return (SERVICE_UNAVAILABLE, why_not) if why_not else (OK, "ready")
+
+
+def _metrics(look: Look, figures: Figures, watch: Watch, started: float) -> Resource:
+    try:
+        from lottery.ops.metrics import CentralMetrics, Metrics
+    except ImportError:
+        sentence = "metrics need one more package: pip install 'lottery-central[metrics]'"
+        return Sentence(lambda: (NOT_FOUND, sentence))
+    return Metrics(CentralMetrics(look.view, figures, lambda: watch.room, started))
