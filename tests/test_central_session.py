@@ -413,7 +413,7 @@ def test_a_refused_classic_batch(tmp_path: Path) -> None:
         other = house.arrive(classic.DIALECT)
         other.say(ClassicEnd())
         assert house.bets_csv() == f"1,{ROW}\n"
-        assert house.left_out(1) == {"1": "row 1, holds U+0078, must be 1 to 15 digits"}
+        assert house.left_out(1) == {"1": "row 1, document holds U+0078, must be 1 to 15 digits"}
 
 
 def test_a_batch_out_of_sequence(tmp_path: Path) -> None:

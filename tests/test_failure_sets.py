@@ -76,7 +76,7 @@ FAULTS: dict[str, tuple[Callable[[House, Day], None], str, Code | None]] = {
         None,
     ),
     "reset": (_reset, "the connection was lost", None),
-    "refused batch": (_refused, "row 2, holds U+006F, must be 1 to 15 digits", Code.FIELD),
+    "refused batch": (_refused, "row 2, document holds U+006F, must be 1 to 15 digits", Code.FIELD),
     "writer killed": (_writer_killed, "its writer was ended by signal 9", Code.STORAGE),
     "silence": (_silent, "it was silent for too long", Code.TIMEOUT),
 }

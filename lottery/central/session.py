@@ -185,8 +185,7 @@ class AgencySession(IdentifiedPeer):
                 self._acknowledgements.refused(self.words(self.speech.refusal(refusal)))
             return
         self._seat = None
-        where = f"row {refusal.row}, " if refusal.row else ""
-        self._part(refusal.code, f"{where}{refusal.sentence}", self.speech.refusal(refusal))
+        self._part(refusal.code, refusal.located, self.speech.refusal(refusal))
 
     def held(self) -> None:
         """Wait for room on the disk, no longer than the agency might be silent."""

@@ -12,6 +12,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
+from lottery.bets import FIELDS
 from lottery.errors import Code
 from lottery.ledger.standing import Standing
 
@@ -81,6 +82,12 @@ class Refusal(NamedTuple):
     field: int
     sentence: str
     bets: int
+
+    @property
+    def located(self) -> str:
+        """The sentence, behind the row and the field that it is about."""
+        field = f"{FIELDS[self.field - 1]} " if self.field else ""
+        return f"row {self.row}, {field}{self.sentence}" if self.row else self.sentence
 
 
 class PipeRecord(NamedTuple):

@@ -40,7 +40,7 @@ export function drawNumbers(svg, counts, won, title) {
   const bars = 100, each = counts.length / bars;
   const sums = Array.from({ length: bars }, (_, bar) =>
     counts.slice(bar * each, (bar + 1) * each).reduce((sum, count) => sum + count, 0));
-  const most = Math.max(1, ...sums), step = WIDTH / bars;
+  const most = Math.max(1, ...sums), width = 2 * WIDTH, step = width / bars;
   svg.replaceChildren(...sums.map((bets, bar) => {
     const height = (HEIGHT - BOTTOM) * bets / most;
     const marked = won !== null && Math.floor(won / each) === bar;
@@ -52,8 +52,8 @@ export function drawNumbers(svg, counts, won, title) {
     text.textContent = title(bar * each, (bar + 1) * each - 1, bets);
     rect.append(text);
     return rect;
-  }), ...[0, 2500, 5000, 7500].map((number) => label(number, WIDTH * number / 10000, HEIGHT - 5, "start")),
-  label(9999, WIDTH, HEIGHT - 5, "end"));
+  }), ...[0, 2500, 5000, 7500].map((number) => label(number, width * number / 10000, HEIGHT - 5, "start")),
+  label(9999, width, HEIGHT - 5, "end"));
 }
 
 function path(points, index, x, y) {
