@@ -148,7 +148,7 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
 
     if settings.status is not None:
         place = endpoint("--status", settings.status)
-        listeners.append(Listener(place, looked_at, "status", for_anybody=True))
+        listeners.append(Listener(place, looked_at, only_shows=True))
     limit = connections_limit(settings.writers)
     door = Door(listeners, admission, read_again, insecure=settings.insecure)
     central = Central(settings, reactor, door, off_thread, _patience(), log, limit)

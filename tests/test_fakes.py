@@ -279,7 +279,7 @@ def test_working_child_stores(tmp_path: Path) -> None:
         PipeRecord(
             Answer.STORED, 1, 1, 0, crc32(b"Ana,Gil,1,2000-01-01,7\n").to_bytes(4) + b"\0\0\0\1"
         ),
-        PipeRecord(Answer.DONE, 0, len(opening + batch), 0, b""),
+        PipeRecord(Answer.DONE, 0, len(opening + batch), 0, bytes(4)),
     ]
     data = path.read_bytes()
     head, record = Records(data)

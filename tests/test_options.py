@@ -17,7 +17,7 @@ OPTIONS = {
     "deadline", "writer-timeout", "min-free", "winning-number", "log-level", "config",
     "roster", "tls-listen", "tls-cert", "tls-key", "tls-ca", "insecure", "allow-classic",
     "hello-timeout", "frame-timeout", "close-grace", "strangers", "per-address", "reconnects",
-    "most-bets", "log-format",
+    "most-bets", "log-format", "status", "status-host", "status-show-documents",
 }  # fmt: skip
 AGENCY_OPTIONS = {
     "id", "server", "output", "batch-size", "window", "retry-for", "draw", "skip-bad",

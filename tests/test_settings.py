@@ -125,6 +125,12 @@ IDENTITY_ROWS = [
     ("allow_classic", "allow-classic", "LOTTERY_ALLOW_CLASSIC", "yes"),
 ]
 IDENTITY = {option: text for _, option, _, text in IDENTITY_ROWS}
+#: Likewise, of the status page.
+STATUS_ROWS = [
+    ("status", "status", "LOTTERY_STATUS", "tcp:8080"),
+    ("status_hosts", "status-host", "LOTTERY_STATUS_HOST", "central, lottery.example"),
+    ("status_documents", "status-show-documents", "LOTTERY_STATUS_SHOW_DOCUMENTS", "yes"),
+]
 TLS = TlsFiles(Path("c.crt"), Path("c.key"), Path("ca.crt"))
 
 AGENCY_ROWS = [
@@ -186,10 +192,55 @@ def test_each_setting_of_the_agency(tmp_path, name, option, variables, key, text
 
 def test_rows_cover_both_tables() -> None:
     """A new setting needs a row here."""
-    central_rows = {row[0] for row in (*CENTRAL_ROWS, *IDENTITY_ROWS)}
+    central_rows = {row[0] for row in (*CENTRAL_ROWS, *IDENTITY_ROWS, *STATUS_ROWS)}
     assert central_rows == {row.name for row in CENTRAL} - {"config"}
     agency_rows = {row[0] for row in AGENCY_ROWS} | {name.replace("-", "_") for name in AGENCY_TLS}
     assert agency_rows == {row.name for row in AGENCY} - {"config", "server"}
+
+
+def test_status_page(tmp_path) -> None:
+    """It is for this host alone, unless its endpoint names an interface."""
+    variables = {variable: text for _, _, variable, text in STATUS_ROWS}
+    file = tmp_path / "config.ini"
+    lines = "".join(f"{name} = {text}\n" for _, name, _, text in STATUS_ROWS).replace("-", "_")
+    file.write_text(f"[DEFAULT]\n{lines}")
+    options = {option: text for _, option, _, text in STATUS_ROWS}
+    for settings in (central(options), central({}, variables), central({"config": str(file)})):
+        assert settings.status == "tcp:8080:interface=127.0.0.1"
+        assert settings.status_hosts == ("central", "lottery.example")
+        assert settings.status_documents
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("tcp:8080", "tcp:8080:interface=127.0.0.1"),
+        ("TCP:port=0", "TCP:port=0:interface=127.0.0.1"),
+        ("tcp6:8080", r"tcp6:8080:interface=\:\:1"),
+        ("ssl:443:privateKey=k", "ssl:443:privateKey=k:interface=127.0.0.1"),
+        ("tcp:8080:interface=0.0.0.0", "tcp:8080:interface=0.0.0.0"),
+        ("unix:/run/status", "unix:/run/status"),
+    ],
+)
+def test_where_the_status_page_is(text: str, endpoint: str) -> None:
+    """Only what says so is open to others."""
+    assert central({"status": text}).status == endpoint
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"status-host": "central"}, "--status-host and --status-show-documents need --status"),
+        ({"status-show-documents": "1"}, "--status-host and --status-show-documents need --status"),
+        ({"status": "tcp:1\ntcp:2"}, "it must be one endpoint"),
+        ({"status": "tcp:1", "status-host": "a,,b"}, "it must be host names, with commas between"),
+        ({"status": "tcp:1", "status-host": "a b"}, "it must be host names, with commas between"),
+    ],
+)
+def test_status_page_that_cannot_be(options: dict[str, str], sentence: str) -> None:
+    """One sentence says what is allowed."""
+    with pytest.raises(SettingsError, match=sentence):
+        central(options)
 
 
 def test_who_may_come_in(tmp_path) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from time import monotonic
 from types import SimpleNamespace
 
 import pytest
@@ -100,7 +101,7 @@ def test_serves_its_parent(calls: Calls) -> None:
     assert calls.made == [
         *READY,
         ("fcntl", 0, fcntl.F_SETPIPE_SZ, PIPE_BYTES),
-        ("serve", 0, 3, SegmentPlan("segment", 7, 3, 4096), today),
+        ("serve", 0, 3, SegmentPlan("segment", 7, 3, 4096), today, monotonic),
     ]
 
 

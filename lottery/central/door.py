@@ -39,14 +39,13 @@ class Listener:
 
     :ivar over: what goes between the connections and their sessions: TLS, or nothing; what is
         not for sessions at all has a factory of its own.
-    :ivar serves: what the log says of it.
-    :ivar for_anybody: whether it may be reached from other hosts without a roster.
+    :ivar only_shows: whether it is for those who look, and for no agency: then its endpoint
+        alone says from where it may be reached.
     """
 
     endpoint: IStreamServerEndpoint
     over: Over = _as_it_is
-    serves: str = "accept_connections"
-    for_anybody: bool = False
+    only_shows: bool = False
 
 
 class Door:
@@ -91,16 +90,18 @@ class Door:
         where = [_host_and_port(port) for port in self.ports]
         opened = list(zip(self._listeners, self.ports, where, strict=True))
         for listener, port, (host, number) in opened:
-            anybody = listener.for_anybody or self._insecure or self.admission.roster is not None
+            anybody = listener.only_shows or self._insecure or self.admission.roster is not None
             if not anybody and is_beyond_host(port.getHost()):
                 raise StartError(
                     f"{host} port {number} is open to whoever reaches it, "
                     "and without --roster that takes --insecure"
                 )
         for listener, port, (host, number) in opened:
-            open_to_all = listener.for_anybody and is_beyond_host(port.getHost())
-            level = LogLevel.warn if open_to_all else LogLevel.info
-            log(listener.serves, "in_progress", level, ip=host, port=number)
+            if listener.only_shows:
+                level = LogLevel.warn if is_beyond_host(port.getHost()) else LogLevel.info
+                log("status", "in_progress", level, ip=host, port=number)
+            else:
+                log("accept_connections", "in_progress", ip=host, port=number)
 
     async def reload(self, disk: DiskWork, log: ActionLog) -> bool:
         """Read again who may come in; all of it, or nothing is changed. Never fails.
