@@ -49,7 +49,7 @@ setup(
     # twisted/plugins must not have an __init__.py, so find_packages does not see it.
     packages=[*find_packages(include=["lottery", "lottery.*"]), "twisted.plugins"],
     package_data={"lottery": ["py.typed"], "lottery.ops": ["page/*"]},
-    install_requires=["Twisted>=24.7", "attrs>=22.2", "PyYAML>=6"],
+    install_requires=["Twisted>=24.7", "attrs>=22.2", "PyYAML>=6", "rich>=13"],
     extras_require={
         "tls": TLS,
         "postgres": ["psycopg[binary]>=3.1"],

@@ -10,7 +10,7 @@ The rooms of the house, each with what it is for:
 ``central``   the server: sessions, places, draws, the service
 ``agency``    the client: reads a file, sends it, fetches the winners
 ``audit``     checks all of it again, and counts the winners, with code of its own
-``ops``       what operators look at: the log
+``ops``       what operators look at: the log, the status page, the metrics
 ``command``   the ``lottery`` program, a file per command
 ``settings``  the one table of settings
 ``tls``       certificates and keys, from their files

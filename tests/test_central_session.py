@@ -399,7 +399,7 @@ def test_a_refused_batch_to_the_byte(tmp_path: Path) -> None:
         assert not agency.connected
         (line,) = house.log.of("agency")
         assert line["code"] == "FIELD"
-        assert line["error"] == f"row 2, {sentence.decode()}"
+        assert line["error"] == f"row 2, number {sentence.decode()}"
         received = [(each["result"], each["cantidad"]) for each in house.log.of("apuesta_recibida")]
         assert received == [("success", "1"), ("fail", "2")]
 

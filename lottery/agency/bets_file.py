@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from lottery.agency.reader import BatchReader, FileBatch
@@ -19,6 +20,17 @@ def unguarded(reading: Deferred[bytes]) -> Awaitable[bytes]:
     return reading
 
 
+@frozen
+class Total:
+    """How many bets a file has.
+
+    :ivar exact: they are counted; otherwise it is what the rows read so far let expect.
+    """
+
+    bets: int
+    exact: bool
+
+
 class BetsFile:
     """A file of bets, read as far as it is asked for.
 
@@ -30,6 +42,16 @@ class BetsFile:
         self._source = source
         self._new_reader = new_reader
         self._reader = new_reader()
+
+    @property
+    def total(self) -> Total | None:
+        """How many bets there are; None for a pipe, and before anything is read."""
+        rows, size = self._reader.rows, self._source.size
+        if self._reader.finished:
+            return Total(rows, exact=True)
+        if size is None or not self._reader.rows_bytes:
+            return None
+        return Total(max(rows, round(rows * size / self._reader.rows_bytes)), exact=False)
 
     async def next_batch(self, guard: Guard) -> FileBatch | None:
         """Give the next batch, reading as much as that needs; None at the end.

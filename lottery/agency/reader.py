@@ -65,6 +65,9 @@ class BatchReader:
     :param rows_limit_bytes: the most bytes of rows in a batch, line ends included.
     :param skip_bad: leave out the rows that break a rule instead of stopping at the first.
     :param skipped: told of each row that is left out.
+
+    :ivar rows: how many rows have been checked and are not left out.
+    :ivar rows_bytes: how many bytes of the file were gone through for them.
     """
 
     def __init__(
@@ -85,6 +88,9 @@ class BatchReader:
         self._rows_limit_bytes = rows_limit_bytes
         self._skip_bad = skip_bad
         self._skipped = skipped
+
+        self.rows = 0
+        self.rows_bytes = 0
 
         self._begun = False
         self._finished = False
@@ -160,6 +166,7 @@ class BatchReader:
 
     def _take(self, payload: bytes) -> None:
         """Check whole lines, LF after each."""
+        self.rows_bytes += len(payload)
         if b"\r" in payload:
             payload = payload.replace(b"\r\n", b"\n")
         count = payload.count(b"\n")
@@ -250,6 +257,7 @@ class BatchReader:
         next(ends)
         self._ends.extend(ends)
         self._rows += rows
+        self.rows += len(lines)
         self._lines.extend(lines)
 
     def _cut(self, *, last: bool) -> None:

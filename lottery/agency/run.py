@@ -24,6 +24,7 @@ from lottery.agency.failures import (
     Interruption,
     Refusal,
 )
+from lottery.agency.progress import Progress
 from lottery.agency.reader import BatchReader
 from lottery.agency.result import Result
 from lottery.agency.results import ResultsFile
@@ -53,7 +54,7 @@ class AgencyRun:
     :param random_bytes: gives as many random bytes as asked for; they go into the seal.
     :param jitter: gives numbers from 0 up to 1, for the delays between attempts.
 
-    :ivar result: what is known of it.
+    :ivar result: what is known of it, and ``progress`` how far it is.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class AgencyRun:
         self._jitter = jitter
         self._skipped = SkippedRows(settings.input, log)
         self.result = Result(settings.agency, settings.output)
+        self.progress = Progress(self.result, self._skipped, clock.seconds)
 
     async def run(self) -> int:
         """Run the errand; gives the exit status.
@@ -158,6 +160,7 @@ class AgencyRun:
 
     async def _bring(self, source: Source, results: ResultsFile) -> None:
         upload = Upload(str(self._settings.input), BetsFile(source, self._new_reader))
+        self.progress.upload = upload
         if not await upload.fill(unguarded) and self._skipped.count:
             self._skipped.log_count()
             reason = f"has no row that can be sent, {self._skipped.count} were left out"
@@ -171,7 +174,7 @@ class AgencyRun:
             skipped=self._skipped,
             results=results,
             nonce=self._random_bytes(NONCE_BYTES),
-            result=self.result,
+            progress=self.progress,
             jitter=self._jitter,
         )
         await sessions.run()

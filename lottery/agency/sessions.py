@@ -23,7 +23,7 @@ from lottery.agency.attempts import (
 )
 from lottery.agency.client import AgencyClient
 from lottery.agency.failures import Interruption, NotReached, OtherFile, SendAgain, VoidDraw
-from lottery.agency.result import Result
+from lottery.agency.progress import Phase, Progress
 from lottery.agency.results import ResultsFile
 from lottery.agency.skipped import SkippedRows
 from lottery.agency.upload import Upload
@@ -50,7 +50,7 @@ class Sessions:
     :param skipped: the rows of it that are left out.
     :param results: where the winning rows go.
     :param nonce: 32 random bytes, for the seal.
-    :param result: where to note what is known, and in the end what came of it.
+    :param progress: where to note each step, and in its result what came of the errand.
     :param jitter: gives numbers from 0 up to 1, for the delays.
     """
 
@@ -65,7 +65,7 @@ class Sessions:
         skipped: SkippedRows,
         results: ResultsFile,
         nonce: bytes,
-        result: Result,
+        progress: Progress,
         jitter: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -76,7 +76,8 @@ class Sessions:
         self._skipped = skipped
         self._results = results
         self._nonce = nonce
-        self._result = result
+        self._progress = progress
+        self._result = progress.result
         self._jitter = jitter
         self._asked = settings.draw
         self._draw = settings.draw  # the one that is asked for next
@@ -101,14 +102,18 @@ class Sessions:
                 if error.code is Code.CLOSED and not self._upload.is_stored:
                     self._draw = self._asked  # nothing of ours is in that one
                 self._log_interruption(error)
+                self._progress.hold_up(Phase.AWAY, str(error), delay_seconds)
                 await deferLater(self._clock, delay_seconds)
 
     async def _session(self, outage: Outage) -> bool:
         """Have one session; gives whether the errand is done."""
         upload = self._upload
         before = upload.acknowledged, upload.ended
+        self._progress.enter(Phase.CONNECTING)
         self._results.start_over()
-        client, welcome = await self._attempts.welcomed(self._draw, upload, self._results.write)
+        self._progress.drop_winners()
+        client, welcome = await self._attempts.welcomed(self._draw, upload, self._take_winners)
+        self._progress.enter(Phase.COMPARING)
         outage.stop()
         since = self._clock.seconds()
         self._draw = self._result.draw = welcome.draw
@@ -123,6 +128,10 @@ class Sessions:
             outage.begin(anew=held or before != (upload.acknowledged, upload.ended))
             await close(client, self._clock)
 
+    def _take_winners(self, rows: bytes) -> None:
+        self._results.write(rows)
+        self._progress.take_winners(rows)
+
     async def _converse(self, client: AgencyClient, welcome: Welcome) -> bool:
         try:
             await self._upload.go_on(welcome, client.unless_broken)
@@ -133,6 +142,7 @@ class Sessions:
             return False
         if not self._upload.ended:
             await self._send_all(client, welcome.silence)
+        self._progress.enter(Phase.WAITING)
         self._tell_sent()
         if welcome.state is DrawState.VOID:
             raise VoidDraw(f"draw {welcome.draw} is void, it has no winners")
@@ -163,6 +173,7 @@ class Sessions:
             try:
                 if delay_seconds:
                     await client.unless_broken(deferLater(self._clock, delay_seconds))
+                self._progress.enter(Phase.SENDING)
                 await self._send_rest(client)
             except SendAgain as refusal:
                 if self._upload.acknowledged > acknowledged:
@@ -170,6 +181,7 @@ class Sessions:
                     delays.restart()
                 delay_seconds = delays.next_delay_seconds()
                 self._log_session(refusal.code, refusal)
+                self._progress.hold_up(Phase.HELD, str(refusal), delay_seconds)
 
     async def _send_rest(self, client: AgencyClient) -> None:
         upload = self._upload

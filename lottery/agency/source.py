@@ -28,6 +28,10 @@ CHUNK_BYTES = 65536
 class Source(Protocol):
     """The bytes of a file, in order."""
 
+    @property
+    def size(self) -> int | None:
+        """How many bytes there are in all; None if only the end will tell."""
+
     def read(self) -> Deferred[bytes]:
         """Ask for the next bytes; one question at a time.
 
@@ -78,6 +82,11 @@ class FileSource:
         self._size = os.fstat(descriptor).st_size
         self._read_bytes = 0
 
+    @property
+    def size(self) -> int | None:
+        """See :meth:`Source.size`; what it was when the file was opened."""
+        return self._size
+
     def read(self) -> Deferred[bytes]:
         """See :meth:`Source.read`; a file that turns out shorter than it was is bad input."""
         return deferLater(self._clock, 0, self._read)
@@ -116,6 +125,11 @@ class WatchedSource:
         self._clock = clock
         self._watcher = watcher
         self._asked: Deferred[bytes] | None = None
+
+    @property
+    def size(self) -> int | None:
+        """See :meth:`Source.size`."""
+        return None
 
     def read(self) -> Deferred[bytes]:
         """See :meth:`Source.read`."""

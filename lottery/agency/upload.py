@@ -16,7 +16,7 @@ from zlib import crc32
 
 from attrs import frozen
 
-from lottery.agency.bets_file import BetsFile, Guard
+from lottery.agency.bets_file import BetsFile, Guard, Total
 from lottery.agency.failures import OtherFile
 from lottery.errors import Code, RemoteProtocolError
 from lottery.wire.messages import Batch, Welcome
@@ -88,6 +88,11 @@ class Upload:
     def sent(self) -> int:
         """Index of the bet behind the last one that was sent."""
         return self._on_the_way[-1].end if self._on_the_way else self._passed
+
+    @property
+    def total(self) -> Total | None:
+        """How many bets the file has, as far as that is known."""
+        return self._file.total
 
     @property
     def is_stored(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
@@ -13,11 +13,12 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.logger import Logger, globalLogBeginner
+from twisted.logger import ILogObserver, Logger, globalLogBeginner
 
 from lottery.agency.names import UnjoinedResolver
 from lottery.agency.run import AgencyRun
 from lottery.agency.source import open_source
+from lottery.agency.terminal import TerminalStream, open_terminal
 from lottery.command.running import CommandReactor, run_until_done
 from lottery.command.words import AnyOrderOptions
 from lottery.errors import SettingsError
@@ -27,6 +28,7 @@ from lottery.settings import AgencySettings, TlsFiles, agency_settings
 from lottery.settings_table import AGENCY, usage_rows
 
 if TYPE_CHECKING:
+    from lottery.agency.display import AgencyDisplay
     from lottery.agency.tls import Handshakes
 
 _PARAMETERS, _FLAGS = usage_rows(AGENCY)
@@ -61,6 +63,9 @@ class Options(AnyOrderOptions):
 def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.environ) -> int:
     """Send the file and fetch the winners; the log goes to ``stdout``.
 
+    If that is a terminal, progress is shown there instead, with the warnings and errors of the log
+    above it; but not if lines for machines or at DEBUG are asked for.
+
     With ``--json`` one object goes there instead, when all is done, and the log to stderr.
 
     :return: the exit status.
@@ -68,8 +73,14 @@ def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.enviro
     """
     settings = agency_settings(options, environ)
     handshakes = _handshakes(settings.tls, settings.host) if settings.tls is not None else None
-    log_to = sys.stderr if options["json"] else stdout
-    observer = log_observer(log_to, settings.log_level, settings.log_format)
+    plain = options["json"] or settings.log_format == "json" or settings.log_level == "DEBUG"
+    terminal = None if plain else open_terminal(stdout, environ)
+    if terminal is None:
+        log_to = sys.stderr if options["json"] else stdout
+        observer = log_observer(log_to, settings.log_level, settings.log_format)
+        display_of = None
+    else:
+        observer, display_of = _shown_on(terminal, settings, environ)
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     log = ActionLog(settings.log_level, Logger())
 
@@ -85,13 +96,41 @@ def run(options: Options, stdout: TextIO, environ: Mapping[str, str] = os.enviro
             jitter=random.random,
         )
         errands.append(errand)
-        return Deferred.fromCoroutine(errand.run())
+        if display_of is None:
+            return Deferred.fromCoroutine(errand.run())
+        display = display_of(errand, reactor)
+        displays.append(display)
+        display.start()
+        return Deferred.fromCoroutine(errand.run()).addBoth(display.stopped)
 
     errands: list[AgencyRun] = []
-    status = run_until_done(start)
+    displays: list[AgencyDisplay] = []
+    try:
+        status = run_until_done(start)
+    finally:
+        for display in displays:
+            display.stop()  # if all else has failed
+        if terminal is not None:
+            terminal.finish()
     if options["json"]:
         stdout.writelines(errand.result.to_json() + "\n" for errand in errands)
     return status
+
+
+def _shown_on(
+    terminal: TerminalStream, settings: AgencySettings, environ: Mapping[str, str]
+) -> tuple[ILogObserver, Callable[[AgencyRun, CommandReactor], AgencyDisplay]]:
+    """What takes the log, and what makes the display of an errand."""
+    # Imported for those who look at it only: it takes as long as all the rest.
+    from lottery.agency.display import AgencyDisplay, TerminalConsole, log_above
+    from lottery.agency.picture import Picture
+
+    console = TerminalConsole(terminal, environ)
+
+    def display_of(errand: AgencyRun, reactor: CommandReactor) -> AgencyDisplay:
+        return AgencyDisplay(console, reactor, Picture(settings, errand.progress))
+
+    return log_above(console, settings.log_level), display_of
 
 
 def _handshakes(files: TlsFiles, host: str) -> Handshakes:

@@ -17,7 +17,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import NOT_ALLOWED, NOT_FOUND
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
-from twisted.web.static import Data
 
 #: RFC 9110 15.5.20; not all versions of Twisted have a name for it.
 MISDIRECTED_REQUEST: Final = 421
@@ -77,8 +76,8 @@ class StatusRequest(Request):
 
     def _is_for_us(self) -> bool:
         hosts = self.requestHeaders.getRawHeaders(b"host", [])
-        names: frozenset[str] = self.channel.site.names
-        return len(hosts) == 1 and is_our_name(hosts[0], names)
+        channel: Any = self.channel
+        return len(hosts) == 1 and is_our_name(hosts[0], channel.site.names)
 
 
 def is_our_name(host: bytes, names: Collection[str]) -> bool:
@@ -135,6 +134,35 @@ class NothingHere(Sentence):
         super().__init__(lambda: (NOT_FOUND, "there is nothing here"))
 
 
+class Folder(Resource):
+    """A place with what was put there, and nothing else; itself it is nothing, either."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def getChild(self, path: bytes, request: Request) -> Resource:  # noqa: ARG002
+        """Give nothing: what is there is found without asking."""
+        return NothingHere()
+
+    def render_GET(self, request: Request) -> bytes | int:
+        """Say that it is nothing."""
+        return NothingHere().render_GET(request)
+
+
+class PageFile(Folder):
+    """A file of the page, whole and as it is."""
+
+    def __init__(self, content: bytes, kind: str) -> None:
+        super().__init__()
+        self._content = content
+        self._kind = kind.encode()
+
+    def render_GET(self, request: Request) -> bytes:
+        """Give it."""
+        request.setHeader(b"content-type", self._kind)
+        return self._content
+
+
 class StatusSite(Site):
     """The site.
 
@@ -147,12 +175,13 @@ class StatusSite(Site):
 
     def __init__(self, names: Collection[str], reactor: IReactorTime) -> None:
         self.names = frozenset(name.lower() for name in names)
-        self.root = Resource()
+        self.root = Folder()
         super().__init__(self.root, timeout=IDLE_SECONDS, reactor=reactor)  # type: ignore[no-untyped-call]
-        self.root.getChild = lambda _path, _request: NothingHere()  # type: ignore[method-assign]
         for name, content in page_files().items():
             kind = _KINDS[name[name.rindex(".") :]]
-            self.root.putChild(b"" if name == "index.html" else name.encode(), Data(content, kind))
+            self.root.putChild(
+                b"" if name == "index.html" else name.encode(), PageFile(content, kind)
+            )
 
     def log(self, request: object) -> None:
         """Write no line for each request: it is of no interest to anybody."""

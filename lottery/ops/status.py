@@ -14,7 +14,7 @@ from lottery.ledger.directory import DataDirectory
 from lottery.ops.api import Draws
 from lottery.ops.archive import Archive, LongWork
 from lottery.ops.figures import Figures
-from lottery.ops.site import MOST_CONNECTIONS, Sentence, StatusSite
+from lottery.ops.site import MOST_CONNECTIONS, Folder, Sentence, StatusSite
 from lottery.ops.streams import Events
 from lottery.ops.views import Look
 from lottery.ops.watch import DiskRoom, Shown, Watch, disk_room
@@ -66,7 +66,7 @@ class StatusPage:
         self.watch = Watch(look, figures, shown, reactor, measure)
         site = StatusSite(hosts, reactor)
         archive = Archive(data, names, documents=shown.documents)
-        api = Resource()
+        api = Folder()
         api.putChild(b"draws", Draws(archive, disk, documents=shown.documents))
         site.root.putChild(b"api", api)
         site.root.putChild(b"events", Events(self.watch, reactor))

@@ -14,10 +14,10 @@ from typing import Any, Final
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import SERVICE_UNAVAILABLE
-from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
+from lottery.ops.site import Folder
 from lottery.ops.watch import Watch
 
 #: So many pages may be told at once.
@@ -46,7 +46,7 @@ class EventStream:
     def begin(self) -> None:
         """Tell what there is, and from now on what is new, until the connection is gone."""
         transport: Any = self._request.transport
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # it may be no socket
             sent = transport.getHandle()
             sent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._request.setHeader(b"content-type", b"text/event-stream; charset=utf-8")
@@ -103,13 +103,11 @@ class EventStream:
             self._stalled = None
 
 
-class Events(Resource):
+class Events(Folder):
     """``/events``: where a stream begins."""
 
-    isLeaf = True
-
     def __init__(self, watch: Watch, clock: IReactorTime) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._watch = watch
         self._clock = clock
 

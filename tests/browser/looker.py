@@ -78,7 +78,7 @@ class Looker:
             "rows => rows.map(row => [Number(row.dataset.agency),"
             " Number(row.querySelector('[data-cell=bets]').dataset.value)])",
         )
-        return {agency: bets for agency, bets in rows}
+        return dict(rows)
 
     def order(self) -> list[int]:
         """The agencies in the order in which they stand."""

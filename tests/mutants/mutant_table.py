@@ -480,8 +480,8 @@ MUTANTS: Final = (
         (
             Edit(
                 "lottery/central/door.py",
-                "zip(self.ports, where, strict=True)",
-                "zip(self.ports[:1], where, strict=False)",
+                "zip(self._listeners, self.ports, where, strict=True)",
+                "zip(self._listeners, self.ports[:1], where, strict=False)",
             ),
         ),
         ("tests/test_central_door.py::test_beyond_the_host_without_a_roster",),
