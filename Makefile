@@ -16,7 +16,7 @@ export INPUT_DIR := $(or $(GIVEN),data)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test test-slow test-faults soak mutants fuzz demo bench bench-full lint types coverage package clean
+.PHONY: help test test-slow test-browser test-faults soak mutants fuzz demo bench bench-full lint types coverage package clean
 .PHONY: docker-image docker-compose-up docker-compose-down docker-compose-logs test-compose
 
 help: ## show this list
@@ -42,6 +42,10 @@ $(VENV)/test.stamp: $(VENV)/python.stamp setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	touch $@
 
+$(VENV)/browser.stamp: $(VENV)/python.stamp setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[browser]'
+	touch $@
+
 $(VENV)/dev.stamp: $(VENV)/python.stamp setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
@@ -58,6 +62,9 @@ test: $(VENV)/test.stamp ## run the fast suite
 
 test-slow: $(VENV)/test.stamp ## run the tests that take longer
 	CI=true $(BIN)/python -m pytest tests -m 'slow and not faults'
+
+test-browser: $(VENV)/browser.stamp ## look at the status page in Chromium, which has to be there
+	CI=true $(BIN)/python -m pytest tests/browser -p no:twisted
 
 test-faults: $(VENV)/test.stamp ## kill, cut, fill and break: a sample of all faults
 	CI=true $(BIN)/python -m pytest tests -m faults

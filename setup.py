@@ -16,8 +16,10 @@ assert version is not None
 readme = here / "README.md"
 
 TLS = ["Twisted[tls]>=24.7", "cryptography>=42"]
+METRICS = ["prometheus-client>=0.20"]
 TEST = [
     *TLS,
+    *METRICS,
     "pytest>=8",
     "pytest-twisted>=1.14",
     "pytest-xdist>=3.5",
@@ -53,8 +55,10 @@ setup(
     extras_require={
         "tls": TLS,
         "postgres": ["psycopg[binary]>=3.1"],
-        "metrics": ["prometheus-client>=0.20"],
+        "metrics": METRICS,
         "test": TEST,
+        # Playwright drives the Chromium that is there; it fetches none of its own.
+        "browser": [*TEST, "playwright>=1.44", "axe-playwright-python>=0.1.4"],
         "fuzz": ["atheris>=2.3"],
         "dev": [
             *TEST,

@@ -83,14 +83,21 @@ def _status(pid: int, name: str) -> int:
 
 @contextmanager
 def central(
-    folder: Path, agencies: int, *options: str, environment: Mapping[str, str] | None = None
+    folder: Path,
+    agencies: int,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    beside: int = 0,
 ) -> Iterator[Server]:
-    """Run our central for one draw, quietly, with its data in ``folder/data``."""
+    """Run our central for one draw, quietly, with its data in ``folder/data``.
+
+    :param beside: a port that it listens at for others than agencies.
+    """
     command = [sys.executable, "-m", "lottery", "serve", "--listen", "tcp:0:interface=127.0.0.1"]
     command += ["--agencies", str(agencies), "--data-dir", str(folder / "data"), *options]
     ours = {name for setting in CENTRAL for name in setting.environment}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
-    with _running(command, {**kept, **(environment or {})}) as server:
+    with _running(command, {**kept, **(environment or {})}, beside) as server:
         yield server
 
 
@@ -103,10 +110,12 @@ def other(name: str, folder: Path, agencies: int, *options: str) -> Iterator[Ser
 
 
 @contextmanager
-def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[Server]:
+def _running(
+    command: list[str], environment: Mapping[str, str], beside: int = 0
+) -> Iterator[Server]:
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
         try:
-            yield Server(process, _port_of(process))
+            yield Server(process, _port_of(process, beside))
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 assert process.stdout is not None
@@ -116,8 +125,8 @@ def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[Ser
             process.kill()
 
 
-def _port_of(process: subprocess.Popen[bytes]) -> int:
-    """Wait until a server listens; its children listen to nothing."""
+def _port_of(process: subprocess.Popen[bytes], beside: int) -> int:
+    """Wait until a server listens, at another port than that; its children listen to nothing."""
     until = monotonic() + START_SECONDS
     while monotonic() < until:
         if process.poll() is not None:
@@ -125,8 +134,9 @@ def _port_of(process: subprocess.Popen[bytes]) -> int:
         inodes = _sockets_of(process.pid)
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
             _, local, _, state, *_, inode = line.split()[:10]
-            if state == "0A" and inode in inodes:
-                return int(local.rpartition(":")[2], 16)
+            port = int(local.rpartition(":")[2], 16)
+            if state == "0A" and inode in inodes and port != beside:
+                return port
         sleep(0.001)
     raise SystemExit(f"{process.args} does not listen")
 

@@ -36,7 +36,8 @@ cd "$scratch"
     || { cat "$scratch/build.log"; exit 1; }
 sdist=$(tar -tzf "$scratch"/dist/*.tar.gz)
 wheel=$("$python" -m zipfile -l "$scratch"/dist/*.whl)
-for file in twisted/plugins/lottery_plugin.py lottery/py.typed lottery/tap.py; do
+for file in twisted/plugins/lottery_plugin.py lottery/py.typed lottery/tap.py \
+    lottery/ops/page/index.html lottery/ops/page/page.js; do
     grep -q "/$file\$" <<<"$sdist" || { echo "the sdist lacks $file"; exit 1; }
     grep -q "^$file " <<<"$wheel" || { echo "the wheel lacks $file"; exit 1; }
 done

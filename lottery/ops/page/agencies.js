@@ -130,6 +130,7 @@ export class AgenciesTable {
       const cell = document.createElement(name === "id" ? "th" : "td");
       if (name === "id") cell.scope = "row";
       cell.dataset.cell = name;
+      cell.dataset.label = words.columns[name];
       if (NUMBERS.has(name)) cell.className = "number";
       if (name === "name") cell.dir = "auto";
       element.append(cell);

@@ -122,11 +122,13 @@ export function fillTable(selector, rows) {
 }
 
 export function makeHead(selector, columns) {
+  const amounts = new Set(["agencies", "bets", "winners", "sessions"]);
   const row = document.createElement("tr");
   for (const [name, text] of Object.entries(columns)) {
     const head = document.createElement("th");
     head.scope = "col";
     head.dataset.cell = name;
+    head.className = amounts.has(name) ? "number" : "";
     head.textContent = text;
     row.append(head);
   }
