@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def test_a_draw(tmp_path: Path) -> None:
         day(house, 1, *NUMBERS)
         said = watched.ask("/api/draws/1")
         ours, cut = said.json["parts"]
+        assert said.json["more_parts"] == 0
         assert (ours["agency"], ours["bets"], ours["winners"], ours["received"]) == (3, 4, 2, True)
         assert (cut["agency"], cut["outcome"], cut["winners"]) == (4, "left_out", None)
         assert cut["reason"] == "it closed the connection"
@@ -173,6 +175,35 @@ def test_not_too_many_draws(tmp_path: Path) -> None:
             (root / f"{number:06d}").rmdir()
 
 
+def test_not_too_many_agencies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record has them all."""
+    monkeypatch.setattr(archive, "MOST_PARTS", 1)
+    with House(tmp_path, agencies=2, rejoin=0) as house:
+        watched = Watched(house)
+        day(house, 1, *NUMBERS)
+        said = watched.ask("/api/draws/1").json
+        assert [part["agency"] for part in said["parts"]] == [3]
+        assert said["more_parts"] == 1
+
+
+def test_who_goes_while_a_file_is_sent(tmp_path: Path) -> None:
+    """The file is closed, and nobody else hears of it."""
+    with House(tmp_path, agencies=2, rejoin=0) as house:
+        watched = Watched(house)
+        day(house, 1, *NUMBERS)
+        path = house.draw_file(1, "draw.json")
+        path.write_bytes(bytes(1 << 20))
+        for hold in (False, True):
+            house.off_thread.hold = hold
+            page = watched.connect()
+            page.ask("/api/draws/1/record")
+            page.transport.loseConnection()
+            house.off_thread.hold = False
+            house.off_thread.run()
+            house.settle()
+        gc.collect()  # a file that was left open would complain now
+
+
 def test_nobody_waits_for_who_has_gone(tmp_path: Path) -> None:
     """One that asks and goes costs nothing and harms nobody."""
     with House(tmp_path, agencies=1) as house:
@@ -202,3 +233,33 @@ def test_asked_while_it_stops(tmp_path: Path) -> None:
         house.settle()
         assert b"503 " in page.heard()
         house.off_thread.hold = False
+
+
+def test_a_file_is_sent_as_it_is_read(tmp_path: Path) -> None:
+    """Piece by piece, whoever asks for it, and however slowly."""
+    with House(tmp_path, agencies=2, rejoin=0) as house:
+        watched = Watched(house, documents=True)
+        day(house, 1, *NUMBERS)
+        content = bytes(range(256)) * 1000
+        house.draw_file(1, "winners.csv").write_bytes(content)
+        page = watched.connect()
+        heard = b""
+        write = page.transport.write
+
+        def slow(data: bytes) -> None:
+            write(data)
+            page.transport.producer.pauseProducing()
+
+        page.transport.write = slow
+        page.transport.writeSequence = lambda pieces: slow(b"".join(pieces))
+        page.ask("/api/draws/1/winners")
+        steps = 0
+        while piece := page.heard():
+            assert len(piece) < 70_000
+            heard += piece
+            steps += 1
+            if not heard.endswith(content):
+                page.transport.producer.resumeProducing()
+        assert heard.endswith(content)
+        assert steps == 4
+        page.transport.loseConnection()

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from twisted.web.http import INTERNAL_SERVER_ERROR, NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 
 from lottery.errors import DamagedLedger
+from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.longwork import Interrupted
 from lottery.ops.archive import Archive, LongWork
 from lottery.ops.site import NothingHere, say
 
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,8}")
+_STEP_BYTES: Final = 64 << 10
 
-#: A body with its kind and the name to keep it by, empty if it is to be looked at; None: not there.
-Answer = tuple[bytes, str, str]
+
+@frozen
+class Kept:
+    """A file to be kept by whoever asks: open, with its kind and the name to keep it by."""
+
+    file: BinaryIO
+    kind: str
+    name: str
+
+
+#: JSON to be looked at, or a file to be kept; None: it is not there.
+Answer = bytes | Kept | None
 
 
 class Draws(Resource):
@@ -46,7 +63,7 @@ class Draws(Resource):
             return self
         if request.postpath or not _NUMBER.fullmatch(path):
             return NothingHere()
-        found: dict[bytes, Callable[[int], Coroutine[Any, Any, Answer | None]]] = {
+        found: dict[bytes, Callable[[int], Coroutine[Any, Any, Answer]]] = {
             b"": self._draw,
             b"numbers": self._numbers,
             b"record": self._record,
@@ -62,38 +79,40 @@ class Draws(Resource):
         return Asked(self._draws).render_GET(request)
 
     async def _draws(self) -> Answer:
-        return _as_json(await self._read(self._archive.draws))
+        return await self._read(lambda: _as_json(self._archive.draws()))
 
-    async def _draw(self, number: int) -> Answer | None:
-        members = await self._read(lambda: self._archive.draw(number))
-        return _as_json(members) if members is not None else None
+    async def _draw(self, number: int) -> Answer:
+        return await self._read(lambda: _as_json(self._archive.draw(number)))
 
-    async def _numbers(self, number: int) -> Answer | None:
-        def count() -> dict[str, Any] | None:
-            return self._archive.numbers(number, lambda: self._disk.stopped)
+    async def _numbers(self, number: int) -> Answer:
+        def count() -> Answer:
+            return _as_json(self._archive.numbers(number, lambda: self._disk.stopped))
 
         await self._counting.acquire()
         try:
-            members = await self._disk.do("numbers", count)
+            return await self._disk.do("numbers", count)
         finally:
             self._counting.release()
-        return _as_json(members) if members is not None else None
 
-    async def _record(self, number: int) -> Answer | None:
-        directory = await self._read(lambda: self._archive.directory(number))
-        if directory is None:
-            return None
-        body = await self._read(directory.record.read_bytes)
-        return body, "application/json", f"draw-{number:06d}.json"
+    async def _record(self, number: int) -> Answer:
+        name = f"draw-{number:06d}.json"
+        return await self._kept(number, lambda draw: draw.record, "application/json", name)
 
-    async def _winners(self, number: int) -> Answer | None:
-        directory = await self._read(lambda: self._archive.directory(number))
-        if directory is None:
-            return None
-        body = await self._read(directory.winners_csv.read_bytes)
-        return body, "text/csv; charset=utf-8", f"winners-{number:06d}.csv"
+    async def _winners(self, number: int) -> Answer:
+        name = f"winners-{number:06d}.csv"
+        kind = "text/csv; charset=utf-8"
+        return await self._kept(number, lambda draw: draw.winners_csv, kind, name)
 
-    async def _read(self, read: Callable[[], Any]) -> Any:
+    async def _kept(
+        self, number: int, path: Callable[[DrawDirectory], Path], kind: str, name: str
+    ) -> Answer:
+        def opened() -> Answer:
+            draw = self._archive.directory(number)
+            return None if draw is None else Kept(path(draw).open("rb"), kind, name)
+
+        return await self._read(opened)
+
+    async def _read(self, read: Callable[[], Answer]) -> Answer:
         await self._reading.acquire()
         try:
             return await self._disk.do("status", read)
@@ -106,7 +125,7 @@ class Asked(Resource):
 
     isLeaf = True
 
-    def __init__(self, ask: Callable[[], Coroutine[Any, Any, Answer | None]]) -> None:
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._ask = ask
 
@@ -115,36 +134,90 @@ class Asked(Resource):
         gone: list[object] = []
         request.notifyFinish().addBoth(gone.append)
 
-        def answer(found: Answer | Failure | None) -> None:
+        def answer(found: Answer | Failure) -> None:
             if not gone:
                 _answer(request, found)
+            elif isinstance(found, Kept):
+                found.file.close()
 
         Deferred.fromCoroutine(self._ask()).addBoth(answer)
         return NOT_DONE_YET
 
 
-def _answer(request: Request, found: Answer | Failure | None) -> None:
+def _answer(request: Request, found: Answer | Failure) -> None:
     if isinstance(found, Failure):
-        if found.check(FileNotFoundError):
-            say(request, NOT_FOUND, "there is nothing here yet")
-        elif found.check(Interrupted):
-            say(request, SERVICE_UNAVAILABLE, "the central is being stopped")
-        elif found.check(DamagedLedger, OSError):
-            say(request, INTERNAL_SERVER_ERROR, found.getErrorMessage())
-        else:
-            request.processingFailed(found)
+        _apologize(request, found)
     elif found is None:
         say(request, NOT_FOUND, "there is nothing here")
+    elif isinstance(found, Kept):
+        Sending(request, found).begin()
     else:
-        body, kind, name = found
-        request.setHeader(b"content-type", kind.encode())
-        if name:
-            request.setHeader(b"content-disposition", f'attachment; filename="{name}"'.encode())
-        request.setHeader(b"content-length", b"%d" % len(body))
+        _begin(request, "application/json", len(found))
         if request.method != b"HEAD":
-            request.write(body)
+            request.write(found)
         request.finish()
 
 
-def _as_json(members: dict[str, Any]) -> Answer:
-    return json.dumps(members, separators=(",", ":")).encode(), "application/json", ""
+def _apologize(request: Request, failure: Failure) -> None:
+    if failure.check(FileNotFoundError):
+        say(request, NOT_FOUND, "there is nothing here yet")
+    elif failure.check(Interrupted):
+        say(request, SERVICE_UNAVAILABLE, "the central is being stopped")
+    elif failure.check(DamagedLedger, OSError):
+        say(request, INTERNAL_SERVER_ERROR, failure.getErrorMessage())
+    else:
+        request.processingFailed(failure)
+
+
+@implementer(IPushProducer)
+class Sending:
+    """Sends a file as fast as it is read: it is never in memory as a whole."""
+
+    def __init__(self, request: Request, kept: Kept) -> None:
+        self._request = request
+        self._file = kept.file
+        self._paused = False
+        _begin(request, kept.kind, os.fstat(kept.file.fileno()).st_size)
+        disposition = f'attachment; filename="{kept.name}"'
+        request.setHeader(b"content-disposition", disposition.encode())
+        request.notifyFinish().addBoth(self._over)
+
+    def begin(self) -> None:
+        """Send it, or only what would be said of it."""
+        if self._request.method == b"HEAD":
+            self._request.finish()
+            return
+        self._request.registerProducer(self, True)
+        self.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        """Send more, as much as is taken."""
+        self._paused = False
+        while not self._paused:
+            data = self._file.read(_STEP_BYTES)
+            if not data:
+                self._request.unregisterProducer()
+                self._request.finish()
+                return
+            self._request.write(data)
+
+    def pauseProducing(self) -> None:
+        """Send nothing for now."""
+        self._paused = True
+
+    def stopProducing(self) -> None:
+        """Send nothing any more."""
+        self._paused = True
+
+    def _over(self, _: object) -> None:
+        self._paused = True
+        self._file.close()
+
+
+def _begin(request: Request, kind: str, length: int) -> None:
+    request.setHeader(b"content-type", kind.encode())
+    request.setHeader(b"content-length", b"%d" % length)
+
+
+def _as_json(members: dict[str, Any] | None) -> bytes | None:
+    return None if members is None else json.dumps(members, separators=(",", ":")).encode()

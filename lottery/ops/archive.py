@@ -22,6 +22,8 @@ from lottery.ledger.winners import whole_rows
 
 #: So many draws are listed, the latest ones.
 MOST_DRAWS: Final = 200
+#: So many agencies of a draw are told of; its record has them all.
+MOST_PARTS: Final = 1000
 #: What is remembered, of so many draws: their lines in the list, and the counts of their numbers.
 _MOST_REMEMBERED: Final = 1000
 _MOST_COUNTED: Final = 16
@@ -90,7 +92,7 @@ class Archive:
             return _unreadable(directory, error)
         names = self._names()
         parts = []
-        for part in record.agencies:
+        for part in record.agencies[:MOST_PARTS]:
             members: Members = {
                 "agency": part.agency,
                 "name": names.get(part.agency, ""),
@@ -105,7 +107,7 @@ class Archive:
             if documents is not None:
                 members["documents"] = documents.get(part.agency, [])
             parts.append(members)
-        return {**_summary(record), "parts": parts}
+        return {**_summary(record), "parts": parts, "more_parts": len(record.agencies) - len(parts)}
 
     def numbers(self, number: int, interrupted: Callable[[], bool]) -> Members | None:
         """Count the bets on each number of a draw; None if it is not sealed, or there is none.

@@ -71,12 +71,12 @@ export class Results {
         value.append(code);
         return [term, value];
       }));
-    this.showParts(draw.parts ?? []);
+    this.showParts(draw.parts ?? [], draw.more_parts ?? 0);
     setText(document.querySelector("#documents-note"), this.documents ? "" : words.noDocuments);
     await this.showNumbers(draw);
   }
 
-  showParts(parts) {
+  showParts(parts, more) {
     const { documents, ...columns } = words.partColumns;
     makeHead("#parts", this.documents ? { ...columns, documents } : columns);
     document.querySelector("#parts tbody").replaceChildren(...parts.slice(0, MOST_PARTS).map((part) => {
@@ -89,7 +89,7 @@ export class Results {
       row.cells[2].dataset.value = part.winners ?? "";
       return row;
     }));
-    const left = parts.length - MOST_PARTS;
+    const left = more + Math.max(0, parts.length - MOST_PARTS);
     setText(document.querySelector("#parts-more"), left > 0 ? words.moreParts(wholeText(left)) : "");
   }
 
