@@ -486,4 +486,48 @@ MUTANTS: Final = (
         ),
         ("tests/test_central_door.py::test_beyond_the_host_without_a_roster",),
     ),
+    Mutant(
+        "a name of anybody's leads to the status page",
+        (
+            Edit(
+                "lottery/ops/site.py",
+                "return len(hosts) == 1 and is_our_name(hosts[0], channel.site.names)",
+                "return len(hosts) == 1",
+            ),
+        ),
+        ("tests/test_ops_site.py::test_for_somebody_else",),
+    ),
+    Mutant(
+        "a page that never reads is kept for ever",
+        (
+            Edit(
+                "lottery/ops/streams.py",
+                "        if transport is not None:\n            transport.abortConnection()\n",
+                "        del transport\n",
+            ),
+        ),
+        ("tests/test_ops_streams.py::test_a_page_that_never_reads_is_dropped",),
+    ),
+    Mutant(
+        "a page that does not read is told all the same",
+        (
+            Edit(
+                "lottery/ops/streams.py",
+                "        while not self._paused:\n",
+                "        while True:\n",
+            ),
+        ),
+        ("tests/test_ops_streams.py::test_many_agencies_come_in_pieces",),
+    ),
+    Mutant(
+        "documents of winners are shown to everybody",
+        (
+            Edit(
+                "lottery/ops/archive.py",
+                "if not self._documents or record.state",
+                "if record.state",
+            ),
+        ),
+        ("tests/test_ops_api.py::test_a_draw",),
+    ),
 )
