@@ -1,168 +1,86 @@
-// The table of the agencies: searched, sorted, and touched only where something has changed.
+// The agencies of the draw that is shown: searched, filtered by state and sorted.
 
-import { rateText, whyText, wholeText, words } from "./words.js";
-
-const CELLS = ["id", "name", "dialect", "state", "bets", "rate", "acked", "winners", "why"];
-const NUMBERS = new Set(["id", "bets", "rate", "winners"]);
-// More rows than that would only make a browser slow: who looks for others searches.
-const MOST_SHOWN = 500;
+import { find, setNote, setText } from "./dom.js";
+import { Table } from "./table.js";
+import { agoText, rateText, whyText, wholeText, words } from "./words.js";
 
 export class AgenciesTable {
-  constructor() {
-    this.rows = new Map();  // by id: what it is, and its element once there is one
+  /** @param now gives the central's time, in seconds */
+  constructor(now) {
+    this.now = now;
+    this.agencies = new Map();
     this.draw = null;
-    this.sorted = { cell: "id", up: true };
-    this.body = document.querySelector("#agencies tbody");
-    this.search = document.querySelector("#search");
-    this.state = document.querySelector("#state");
-    this.makeHead();
-    this.makeStates();
-    document.querySelector("#filter").addEventListener("submit", (event) => event.preventDefault());
-    this.search.addEventListener("input", () => this.show());
+    this.state = find("#state");  // which are shown; empty: all of them
+    this.table = new Table(find("#agencies"), this.columns(), {
+      key: "agency", sorted: "id", note: find("#agencies-more"),
+    });
+    this.state.append(new Option(words.anyState, ""));
+    for (const [state, name] of Object.entries(words.states)) this.state.append(new Option(name, state));
     this.state.addEventListener("change", () => this.show());
+    find("#search").addEventListener("input", () => this.show());
+    find("#filter").addEventListener("submit", (event) => event.preventDefault());
   }
 
-  makeHead() {
-    document.querySelector("#agencies thead tr").replaceChildren(...CELLS.map((cell) => {
-      const head = document.createElement("th"), button = document.createElement("button");
-      head.scope = "col";
-      head.className = NUMBERS.has(cell) ? "number" : "";
-      head.dataset.cell = cell;
-      button.type = "button";
-      button.textContent = words.columns[cell];
-      button.addEventListener("click", () => this.sortBy(cell));
-      head.append(button);
-      return head;
-    }));
-  }
-
-  makeStates() {
-    for (const [value, text] of [["", words.anyState], ...Object.entries(words.states)]) {
-      this.state.append(new Option(text, value));
-    }
+  columns() {
+    const columns = [
+      { name: "id", number: true, value: (row) => row.agency, text: (row) => String(row.agency) },
+      { name: "name", value: (row) => row.name, text: (row) => row.name },
+      { name: "dialect", value: (row) => row.dialect, text: (row) => row.dialect },
+      { name: "state", value: (row) => words.states[row.state] ?? row.state,
+        text: (row) => words.states[row.state] ?? row.state },
+      { name: "bets", number: true, value: (row) => row.bets, text: (row) => wholeText(row.bets) },
+      { name: "rate", number: true, value: (row) => row.rate, text: (row) => row.rate ? rateText(row.rate) : "" },
+      { name: "acked", number: true, value: (row) => row.acked,
+        text: (row) => row.acked === null ? "" : agoText(this.now() - row.acked) },
+      { name: "winners", number: true, value: (row) => row.winners,
+        text: (row) => row.winners === null ? "" : wholeText(row.winners) },
+      { name: "why", value: (row) => row.why, text: (row) => row.why },
+    ];
+    return columns.map((column) => ({ ...column, title: words.columns[column.name] }));
   }
 
   forget() {
-    this.rows.clear();
-    this.body.replaceChildren();
+    this.agencies.clear();
     this.draw = null;
   }
 
   /** Take rows as the central tells them. */
   take({ draw, rows }) {
-    if (draw !== this.draw) {
-      this.forget();
-      this.draw = draw;
-    }
-    for (const [id, name, dialect, state, bets, rate, acked, why, winners] of rows) {
-      const row = this.rows.get(id) ?? { element: null };
-      Object.assign(row, { id, name, dialect, state, bets, rate, acked, why: whyText(why), winners });
-      row.found = `${id} ${name} ${words.states[state]}`.toLowerCase();
-      this.rows.set(id, row);
+    if (draw !== this.draw) this.forget();
+    this.draw = draw;
+    for (const [agency, name, dialect, state, bets, rate, acked, why, winners] of rows) {
+      const sought = searchable(`${agency} ${name} ${words.states[state]}`);
+      this.agencies.set(agency, {
+        agency, name, dialect, state, bets, rate, acked, why: whyText(why), winners, sought,
+      });
     }
   }
 
-  sortBy(cell) {
-    const up = this.sorted.cell === cell ? !this.sorted.up : !NUMBERS.has(cell) || cell === "id";
-    this.sorted = { cell, up };
-    this.show();
+  show() {
+    // Rows that were forgotten stay in sight until others come.
+    if (this.draw === null) return;
+    const sought = searchable(find("#search").value.trim()), all = [...this.agencies.values()];
+    const alike = sought ? all.filter((row) => row.sought.includes(sought)) : all;
+    const state = this.state.value, found = state ? alike.filter((row) => row.state === state) : alike;
+    this.table.show(found);
+    this.showStates(alike);
+    setText(find("#agencies-count"), all.length ? words.shown(wholeText(found.length), wholeText(all.length)) : "");
+    setNote(find("#agencies-none"), !all.length ? words.noAgencies : found.length ? "" : words.noneFound);
   }
 
-  /** Show the rows that are looked for, in order.
-   * @param now the central's time, in seconds
-   */
-  show(now = this.now ?? 0) {
-    this.now = now;
-    const wanted = this.search.value.trim().toLowerCase(), state = this.state.value;
-    const found = [...this.rows.values()].filter(
-      (row) => row.found.includes(wanted) && (!state || row.state === state));
-    found.sort(this.order());
-    const elements = found.slice(0, MOST_SHOWN).map((row) => this.draws(row, now));
-    this.place(elements);
-    this.tell(found.length);
-  }
-
-  order() {
-    const { cell, up } = this.sorted, sign = up ? 1 : -1;
-    const value = (row) => cell === "state" ? words.states[row.state] : row[cell];
-    return (one, other) => {
-      const a = value(one), b = value(other);
-      // Those without a value come last, whichever way.
-      if (a === b) return one.id - other.id;
-      if (a === null) return 1;
-      if (b === null) return -1;
-      return sign * (typeof a === "string" ? a.localeCompare(b) : a - b);
-    };
-  }
-
-  /** Put the elements in place; who stands right already is not moved, nor is the focus. */
-  place(elements) {
-    let next = this.body.firstElementChild;
-    for (const element of elements) {
-      if (element === next) next = next.nextElementSibling;
-      else this.body.insertBefore(element, next);
-    }
-    while (next) {
-      const gone = next;
-      next = next.nextElementSibling;
-      gone.remove();
-    }
-  }
-
-  draws(row, now) {
-    row.element ??= this.makeRow(row.id);
-    if (row.element.dataset.state !== row.state) row.element.dataset.state = row.state;
-    for (const cell of row.element.cells) {
-      const name = cell.dataset.cell, text = textOf(row, name, now);
-      if (cell.textContent !== text) cell.textContent = text;
-      if (NUMBERS.has(name)) {
-        const value = String(row[name] ?? "");
-        if (cell.dataset.value !== value) cell.dataset.value = value;
-      }
-    }
-    return row.element;
-  }
-
-  makeRow(id) {
-    const element = document.createElement("tr");
-    element.dataset.agency = id;
-    for (const name of CELLS) {
-      const cell = document.createElement(name === "id" ? "th" : "td");
-      if (name === "id") cell.scope = "row";
-      cell.dataset.cell = name;
-      cell.dataset.label = words.columns[name];
-      if (NUMBERS.has(name)) cell.className = "number";
-      if (name === "name") cell.dir = "auto";
-      element.append(cell);
-    }
-    return element;
-  }
-
-  tell(found) {
-    const all = this.rows.size, none = document.querySelector("#agencies-none");
-    const more = found > MOST_SHOWN ? words.tooMany(wholeText(MOST_SHOWN)) : "";
-    const count = all ? words.shown(wholeText(found), wholeText(all)) + more : "";
-    setText(document.querySelector("#agencies-count"), count);
-    setText(none, !all ? words.noAgencies : found ? "" : words.noneFound);
-    for (const head of document.querySelectorAll("#agencies th[data-cell]")) {
-      if (head.scope !== "col") continue;
-      if (head.dataset.cell !== this.sorted.cell) head.removeAttribute("aria-sort");
-      else head.setAttribute("aria-sort", this.sorted.up ? "ascending" : "descending");
+  /** Show how many are in each state, but not while somebody is choosing. */
+  showStates(rows) {
+    if (this.state === document.activeElement) return;
+    const counts = new Map([["", rows.length]]);
+    for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
+    for (const option of this.state.options) {
+      const name = option.value ? words.states[option.value] : words.anyState;
+      setText(option, `${name} (${wholeText(counts.get(option.value) ?? 0)})`);
     }
   }
 }
 
-function textOf(row, cell, now) {
-  switch (cell) {
-    case "state": return words.states[row.state];
-    case "bets": case "winners": return wholeText(row[cell]);
-    case "rate": return row.rate ? rateText(row.rate) : "";
-    case "acked": return row.acked === null ? "" : words.ago(Math.max(0, now - row.acked));
-    default: return String(row[cell]);
-  }
-}
-
-/** Change a text only if it is another one: what a screen reader reads must not be touched. */
-export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+/** A text as it is searched: "cordoba" finds Córdoba. */
+function searchable(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }

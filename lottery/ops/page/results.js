@@ -1,168 +1,240 @@
 // The draws there have been: the list, and one of them in detail.
 
-import { setText } from "./agencies.js";
 import { drawNumbers } from "./charts.js";
-import { whyText, wholeText, words } from "./words.js";
+import { find, make, setNote, setText } from "./dom.js";
+import { Table } from "./table.js";
+import { compactText, whyText, wholeText, words } from "./words.js";
 
-const MOST_PARTS = 200;
 const TOP = 10;
+/** Of the documents of an agency's winners; the file has all of them. */
+const MOST_DOCUMENTS = 20;
+/** A draw that is being delivered changes all the time: it is asked for again after a pause. */
+const PAUSE_MS = 2000;
+const FAILED_PAUSE_MS = 10_000;
 
 export class Results {
   constructor() {
-    this.version = null;  // what the central calls the state of its results
-    this.chosen = null;   // the draw that somebody wants to see; null: the latest with a result
-    this.shown = "";
-    makeHead("#former", words.drawColumns);
-    makeHead("#top", words.topColumns);
+    this.version = null;   // what the central calls the state of its results
+    this.documents = false;
+    this.draws = [];
+    this.asking = null;    // what asks for the draw that is shown, to be broken off
+    this.counted = null;   // the draw whose bets are shown by number, and how many there are
+    this.busy = false;
+    this.table = new Table(find("#former"), this.columns(), {
+      key: "draw", sorted: "-draw", note: find("#former-more"),
+    });
+    this.top = new Table(find("#top"), topColumns(), {
+      key: "number", sorted: "-bets", note: find("#top-more"),
+    });
+    find("#result-latest").addEventListener("click", () => chooseDraw("#draw"));
+    addEventListener("hashchange", () => this.choose());
+    new ResizeObserver(() => this.drawNumbers()).observe(find("#numbers"));
+  }
+
+  columns() {
+    const whole = (name) => ({ name, number: true, value: (draw) => draw[name] ?? null, text: (draw) => wholeText(draw[name]) });
+    const columns = [
+      { name: "draw", number: true, value: (draw) => draw.draw, text: (draw) => String(draw.draw), fill: fillChoice },
+      { name: "state", value: stateText, text: stateText },
+      { name: "agencies", number: true, value: (draw) => draw.succeeded ?? null,
+        text: (draw) => draw.places === undefined ? "–" : `${wholeText(draw.succeeded)} / ${wholeText(draw.places)}` },
+      whole("left_out"), whole("bets"),
+      { name: "winning_number", number: true, value: (draw) => draw.winning_number ?? null,
+        text: (draw) => isDrawn(draw) ? String(draw.winning_number) : "–" },
+      whole("winners"),
+      { name: "files", value: (draw) => draw.draw, text: (draw) => `${this.documents && isDrawn(draw)}`,
+        fill: (cell, draw) => fillFiles(cell, draw, this.documents && isDrawn(draw)) },
+    ];
+    return columns.map((column) => ({ ...column, title: words.drawColumns[column.name] }));
   }
 
   /** Fetch the draws, if the central says that there is something new. */
   async refresh(version, documents) {
-    if (version === this.version) return;
-    this.version = version;
+    if (this.busy || version === this.version) return;
+    this.busy = true;
     this.documents = documents;
-    const { draws, more } = await fetched("/api/draws");
-    document.querySelector("#former tbody").replaceChildren(...draws.map((draw) => this.line(draw)));
-    setText(document.querySelector("#former-note"),
-      !draws.length ? words.noDraws : more ? words.moreDraws : "");
-    const latest = draws.find((draw) => draw.winning_number !== null && draw.sha256);
-    const draw = draws.find((each) => each.draw === this.chosen) ?? latest;
-    if (draw) await this.show(draw.draw);
-  }
-
-  line(draw) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = words.show(draw.draw);
-    button.addEventListener("click", async () => {
-      this.chosen = draw.draw;
-      await this.show(draw.draw);
-      document.querySelector("#result-title").focus();
-    });
-    const files = document.createElement("span");
-    files.append(link(words.record, `/api/draws/${draw.draw}/record`));
-    if (this.documents && draw.winners !== null && draw.winners !== undefined) {
-      files.append(" ", link(words.winnersFile, `/api/draws/${draw.draw}/winners`));
+    let pause = PAUSE_MS;
+    try {
+      const { draws, more } = await fetched("/api/draws");
+      this.version = version;
+      this.draws = draws;
+      this.table.show(draws);
+      setNote(find("#former-note"), !draws.length ? words.noDraws : more ? words.moreDraws : "");
+      await this.show();
+    } catch {
+      this.version = null;
+      pause = FAILED_PAUSE_MS;
+      setNote(find("#former-note"), words.notLoaded);
     }
-    const state = draw.error ?? words.steps[draw.state];
-    const row = makeRow([button, state, draw.agencies, draw.bets,
-      text(draw.winning_number), draw.winners, files]);
-    row.dataset.draw = draw.draw;
-    return row;
+    setTimeout(() => { this.busy = false; }, pause);
   }
 
-  /** Show one draw. */
-  async show(number) {
-    const draw = await fetched(`/api/draws/${number}`);
-    const section = document.querySelector("#result");
+  /** Show the draw that the address has come to name. */
+  async choose() {
+    if (!/^#draw/.test(location.hash)) return;
+    await this.show().catch(() => setNote(find("#numbers-note"), words.notLoaded));
+    find("#result-title").focus();
+  }
+
+  /** Show the draw that somebody has chosen, or else the latest one that has a result. */
+  async show() {
+    const chosen = Number(/^#draw=(\d+)$/.exec(location.hash)?.[1] ?? 0);
+    const latest = this.draws.find((draw) => isDrawn(draw) || draw.state === "void")?.draw;
+    const number = this.draws.some(({ draw }) => draw === chosen) ? chosen : latest;
+    if (number === undefined) return;
+    this.asking?.abort();
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    try {
+      const draw = await fetched(`/api/draws/${number}`, signal);
+      this.showDraw(draw);
+      find("#result-latest").hidden = number === latest || latest === undefined;
+      await this.count(draw, signal);
+    } catch (error) {
+      // Another draw is wanted by now.
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  showDraw(draw) {
+    const section = find("#result");
     section.hidden = false;
-    section.dataset.draw = number;
-    setText(document.querySelector("#result-title"), words.resultOf(number));
-    const drawn = draw.winning_number !== null && draw.winning_number !== undefined;
-    setText(document.querySelector("#result-summary"), drawn
+    section.dataset.draw = draw.draw;
+    for (const button of document.querySelectorAll("#former button[data-draw]")) {
+      if (Number(button.dataset.draw) === draw.draw) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    }
+    setText(find("#result-title"), words.resultOf(draw.draw));
+    setText(find("#result-summary"), isDrawn(draw)
       ? words.summary(draw.winning_number, wholeText(draw.winners), wholeText(draw.bets))
-      : words.notDrawn(draw.error ?? words.steps[draw.state]));
-    document.querySelector("#result-proof").replaceChildren(
-      ...["sha256", "commitment", "secret"].filter((name) => draw[name]).flatMap((name) => {
-        const term = document.createElement("dt"), value = document.createElement("dd");
-        const code = document.createElement("code");
-        term.textContent = words[name];
-        code.textContent = draw[name];
-        value.append(code);
-        return [term, value];
+      : words.notDrawn(stateText(draw)));
+    find("#result-proof").replaceChildren(...["sha256", "commitment", "secret"]
+      .filter((name) => draw[name])
+      .flatMap((name) => {
+        const value = make("dd");
+        value.append(make("code", draw[name]));
+        return [make("dt", words[name]), value];
       }));
     this.showParts(draw.parts ?? [], draw.more_parts ?? 0);
-    setText(document.querySelector("#documents-note"), this.documents ? "" : words.noDocuments);
-    await this.showNumbers(draw);
+    setNote(find("#documents-note"), this.documents ? "" : words.noDocuments);
   }
 
   showParts(parts, more) {
-    const { documents, ...columns } = words.partColumns;
-    makeHead("#parts", this.documents ? { ...columns, documents } : columns);
-    document.querySelector("#parts tbody").replaceChildren(...parts.slice(0, MOST_PARTS).map((part) => {
-      const outcome = part.outcome === "left_out" ? `${words.states.left_out}: ${whyText(part.reason)}`
-        : part.received === null ? words.succeeded : part.received ? words.received : words.notReceived;
-      const cells = [`${part.agency} ${part.name}`.trim(), part.bets, part.winners, outcome];
-      if (this.documents) cells.push((part.documents ?? []).join(", "));
-      const row = makeRow(cells);
-      row.dataset.agency = part.agency;
-      row.cells[2].dataset.value = part.winners ?? "";
-      return row;
-    }));
-    const left = more + Math.max(0, parts.length - MOST_PARTS);
-    setText(document.querySelector("#parts-more"), left > 0 ? words.moreParts(wholeText(left)) : "");
-  }
-
-  async showNumbers(draw) {
-    const note = document.querySelector("#numbers-note"), svg = document.querySelector("#numbers");
-    const key = `${draw.draw} ${draw.sha256}`;
-    if (!draw.sha256) {
-      svg.setAttribute("hidden", "");
-      document.querySelector("#top tbody").replaceChildren();
-      setText(note, words.noNumbers);
-      this.shown = "";
-      return;
+    // Its columns depend on what the central tells.
+    if (this.parts?.documents !== this.documents) {
+      const options = { key: "agency", sorted: "-winners", note: find("#parts-more") };
+      find("#parts tbody").replaceChildren();
+      this.parts = { documents: this.documents, table: new Table(find("#parts"), partColumns(this.documents), options) };
     }
-    if (this.shown !== key) setText(note, words.counting);
-    const { bets } = await fetched(`/api/draws/${draw.draw}/numbers`);
-    const top = bets.map((count, number) => ({ count, number }))
-      .filter(({ count }) => count).sort((a, b) => b.count - a.count || a.number - b.number);
-    drawNumbers(svg, bets, draw.winning_number, (first, last, count) => words.bar(first, last, wholeText(count)));
-    svg.removeAttribute("hidden");
-    setText(note, top.length ? words.numbersNote(top[0].number, wholeText(top[0].count)) : words.noNumbers);
-    document.querySelector("#top tbody").replaceChildren(
-      ...top.slice(0, TOP).map(({ number, count }) => makeRow([String(number), count])));
-    this.shown = key;
+    this.parts.table.show(parts.map((part) => ({ ...part, state: partState(part) })), more);
+  }
+
+  /** Show how many bets each number has. */
+  async count(draw, signal) {
+    const key = `${draw.draw} ${draw.sha256}`;
+    // A draw that is not sealed has no number that could be asked for.
+    if (!draw.sha256) this.counted = null;
+    else if (this.counted?.key !== key) {
+      this.counted = null;
+      this.showNumbers(words.counting);
+      const { bets } = await fetched(`/api/draws/${draw.draw}/numbers`, signal);
+      this.counted = { key, bets };
+    }
+    if (this.counted) this.counted.won = isDrawn(draw) ? draw.winning_number : null;
+    this.showNumbers(words.noNumbers);
+  }
+
+  showNumbers(otherwise) {
+    const all = this.counted?.bets.map((bets, number) => ({ number, bets })).filter(({ bets }) => bets) ?? [];
+    all.sort((a, b) => b.bets - a.bets || a.number - b.number);
+    find("#numbers").classList.toggle("empty", !all.length);
+    setText(find("#numbers-note"), all.length ? words.numbersNote(all[0].number, wholeText(all[0].bets)) : otherwise);
+    find("#top-part").hidden = !all.length;
+    this.top.show(all.slice(0, TOP));
+    this.drawNumbers();
+  }
+
+  drawNumbers() {
+    if (!this.counted) return;
+    const { bets, won } = this.counted;
+    drawNumbers(find("#numbers"), bets, won, {
+      unit: words.bets, value: compactText, won: words.wonMark(won),
+      bar: (first, last, count) => words.bar(first, last, wholeText(count)),
+    });
   }
 }
 
-/** Fill a table whose rows are few: all of it anew. */
-export function fillTable(selector, rows) {
-  document.querySelector(`${selector} tbody`).replaceChildren(...rows.map(makeRow));
+function topColumns() {
+  return [
+    { name: "number", title: words.topColumns.number, number: true, value: (row) => row.number, text: (row) => String(row.number) },
+    { name: "bets", title: words.topColumns.bets, number: true, value: (row) => row.bets, text: (row) => wholeText(row.bets) },
+  ];
 }
 
-export function makeHead(selector, columns) {
-  const amounts = new Set(["agencies", "bets", "winners", "sessions"]);
-  const row = document.createElement("tr");
-  for (const [name, text] of Object.entries(columns)) {
-    const head = document.createElement("th");
-    head.scope = "col";
-    head.dataset.cell = name;
-    head.className = amounts.has(name) ? "number" : "";
-    head.textContent = text;
-    row.append(head);
+function partColumns(documents) {
+  const columns = [
+    { name: "agency", number: true, value: (part) => part.agency, text: (part) => String(part.agency) },
+    { name: "name", value: (part) => part.name, text: (part) => part.name },
+    { name: "bets", number: true, value: (part) => part.bets, text: (part) => wholeText(part.bets) },
+    { name: "winners", number: true, value: (part) => part.winners, text: (part) => wholeText(part.winners) },
+    { name: "outcome", value: outcomeText, text: outcomeText },
+  ];
+  if (documents) columns.push({ name: "documents", value: documentsText, text: documentsText });
+  return columns.map((column) => ({ ...column, title: words.partColumns[column.name] }));
+}
+
+function partState({ outcome, received }) {
+  if (outcome === "left_out") return "left_out";
+  return received === null ? "ended" : received ? "received" : "unreceived";
+}
+
+function outcomeText(part) {
+  const text = part.state === "ended" ? words.succeeded : words.states[part.state];
+  return part.reason ? `${text}: ${whyText(part.reason)}` : text;
+}
+
+function documentsText({ documents = [] }) {
+  const more = documents.length - MOST_DOCUMENTS;
+  const text = documents.slice(0, MOST_DOCUMENTS).join(", ");
+  return more > 0 ? `${text} ${words.moreDocuments(wholeText(more))}` : text;
+}
+
+function isDrawn({ state }) {
+  return state === "drawn" || state === "delivered";
+}
+
+function stateText({ state, error }) {
+  const text = words.steps[state] ?? state;
+  return error ? `${text}: ${error}` : text;
+}
+
+function fillChoice(cell, { draw }) {
+  const button = make("button", words.show(draw), { type: "button", class: "link", "data-draw": draw });
+  button.addEventListener("click", () => chooseDraw(`#draw=${draw}`));
+  cell.replaceChildren(button);
+}
+
+/** The address names the draw that was chosen, so it can be kept and given to others. */
+function chooseDraw(hash) {
+  if (location.hash !== hash) location.hash = hash;
+  else find("#result-title").focus();
+}
+
+function fillFiles(cell, { draw }, withWinners) {
+  const link = (text, name, what) =>
+    make("a", text, { href: `/api/draws/${draw}/${what}`, download: "", "aria-label": name });
+  cell.replaceChildren(link(words.record, words.recordOf(draw), "record"));
+  if (withWinners) cell.append(" ", link(words.winnersFile, words.winnersOf(draw), "winners"));
+}
+
+/** Fetch JSON; if the central asks for patience, again later. */
+async function fetched(address, signal) {
+  for (;;) {
+    const answer = await fetch(address, { signal });
+    if (answer.ok) return answer.json();
+    if (answer.status !== 503) throw new Error(`${address}: ${answer.status}`);
+    const seconds = Number(answer.headers.get("retry-after")) || 2;
+    await new Promise((again) => setTimeout(again, seconds * 1000));
+    signal?.throwIfAborted();
   }
-  document.querySelector(`${selector} thead`).replaceChildren(row);
-}
-
-function makeRow(values) {
-  const row = document.createElement("tr");
-  for (const value of values) {
-    const cell = document.createElement("td");
-    if (value instanceof Node) cell.append(value);
-    else if (typeof value === "number") {
-      cell.className = "number";
-      cell.dataset.value = value;
-      cell.textContent = wholeText(value);
-    } else cell.textContent = value ?? "";
-    row.append(cell);
-  }
-  return row;
-}
-
-/** A number that is a name, and no amount. */
-const text = (number) => number === null || number === undefined ? null : String(number);
-
-function link(text, address) {
-  const made = document.createElement("a");
-  made.href = address;
-  made.download = "";
-  made.textContent = text;
-  return made;
-}
-
-async function fetched(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-  return answer.json();
 }

@@ -1,0 +1,44 @@
+// The stream of events, opened again whenever it is lost.
+
+const KINDS = ["history", "central", "agencies"];
+/** A stream that says nothing for so long is as good as cut. */
+const SILENT_MS = 10_000;
+const AGAIN_MS = 2_000;
+
+/** Listen to a stream for ever.
+ *
+ * The browser would try again by itself, but not after every kind of failure, and not if the
+ * stream only falls silent. So there is one way for all: close it, wait, open another one.
+ *
+ * @param listener opened(), heard(kind, data) and lost(), called as it goes
+ */
+export function listen(address, listener) {
+  let source, movedAt;
+
+  function open() {
+    movedAt = performance.now();
+    source = new EventSource(address);
+    source.addEventListener("open", listener.opened);
+    source.addEventListener("error", lose);
+    for (const kind of KINDS) {
+      source.addEventListener(kind, (event) => {
+        movedAt = performance.now();
+        listener.heard(kind, JSON.parse(event.data));
+      });
+    }
+  }
+
+  function lose() {
+    source.close();
+    listener.lost();
+    setTimeout(open, AGAIN_MS);
+  }
+
+  function watch() {
+    const waiting = source.readyState !== EventSource.CLOSED;
+    if (waiting && performance.now() - movedAt > SILENT_MS) lose();
+  }
+
+  open();
+  setInterval(watch, 1000);
+}
