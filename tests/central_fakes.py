@@ -795,7 +795,7 @@ class House:
         assert [agency for agency in self.agencies if agency.transport.producer] == []
         assert self.central._factory._sessions == set()
         files = (path for path in self.settings.data_dir.rglob("*") if path.is_file())
-        usual = {"lock", "bets.csv", "draw.json", "winners.csv", "secret"}
+        usual = {"lock", "bets.csv", "draw.json", "winners.csv", "secret", "intake.csv"}
         assert [p for p in files if p.name not in usual and p.suffix != ".log"] == []
 
 

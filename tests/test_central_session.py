@@ -733,6 +733,8 @@ def test_fenced_while_its_writer_is_dead(tmp_path: Path) -> None:
         assert older.heard() == [TAKEN]
         newer.say(batch(rows[4:], 4))
         assert newer.heard() == [Ack(6)]
+        house.off_thread.hold = False
+        house.off_thread.run()
 
 
 def test_back_while_salvage_waits_for_room(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class Draw:
     at once if there was none.
 
     :ivar taken: the places that agencies have taken, by their numbers.
+    :ivar came: fires when the first of them has come, be it to an earlier process.
     :ivar closed: whether every part is decided, so that nobody can come in any more.
     :ivar outcomes: fires with the places of those who succeeded once every part is decided.
     """
@@ -90,6 +91,7 @@ class Draw:
         self.places = [Place(clock, terms.rejoin) for _ in range(places)]
         self.closed = False
         self.taken: dict[int, Place] = {}
+        self.came: Deferred[None] = Deferred()
         self._next_number = 1
         self._clock = clock
         self._terms = terms
@@ -110,6 +112,7 @@ class Draw:
         for (agency, standing), place in zip(standings.items(), self.places, strict=False):
             dialect = classic.DIALECT if standing.classic else lottery1.DIALECT
             self.taken[agency] = place
+            self._note_coming()
             place.restore(agency, dialect, standing)
             if not standing.ended:
                 place.wait_anew()
@@ -145,9 +148,8 @@ class Draw:
     def leave_out_others(self, reason: str) -> None:
         """Decide every part that is not decided yet."""
         for place in self.places:
-            place.fail(
-                LeftOut(Code.LEFT_OUT, reason if place.agency is not None else "it never came")
-            )
+            why = reason if place.agency is not None else "it never came"
+            place.fail(LeftOut(Code.LEFT_OUT, why))
 
     def hello(self, hello: Hello, session: Participant) -> None:
         """Give an agency that says who it is its place, and welcome it when that is settled.
@@ -244,9 +246,14 @@ class Draw:
             raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more agencies")
         self.taken[agency] = place
         self._begin_deadline()
+        self._note_coming()
         place.take(agency, dialect, session)
         session.join(place)
         return place
+
+    def _note_coming(self) -> None:
+        if not self.came.called:
+            self.came.callback(None)
 
     def _begin_deadline(self) -> None:
         """Begin with the first session, be it of an agency that an earlier process knew."""
@@ -307,11 +314,6 @@ class Draw:
         """Name those who are left out, and why."""
         for place in self.places:
             if place.left_out is not None:
-                self._log(
-                    "left_out",
-                    "success",
-                    LogLevel.warn,
-                    draw=self.number,
-                    agency="nobody" if place.agency is None else place.agency,
-                    reason=place.left_out.reason,
-                )
+                who = "nobody" if place.agency is None else place.agency
+                details = {"draw": self.number, "agency": who, "reason": place.left_out.reason}
+                self._log("left_out", "success", LogLevel.warn, **details)

@@ -29,6 +29,7 @@ from lottery.central.door import Door
 from lottery.central.draw import Draw, DrawTerms
 from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
+from lottery.central.intake import IntakeTimeline
 from lottery.central.overview import Overview
 from lottery.central.place import Place
 from lottery.central.reconnects import Reconnects
@@ -93,15 +94,9 @@ class Central(Service):
         self._rounds = Draws(self.data, reactor, self._terms, self.disk, reconnects, log)
         self.figures = Figures()
         self._factory = AgencyFactory(
-            self._rounds,
-            self._terms,
-            door.admission,
-            settings,
-            reactor,
-            self.figures,
-            log,
+            self._rounds, self._terms, door.admission, settings, reactor, self.figures, log,
             connections_limit,
-        )
+        )  # fmt: skip
         self._pools: list[WriterPool] = []
         self.overview = Overview(self._rounds, self._factory, self._pools, settings.winning_number)
         self.status: StatusPage | None = None
@@ -215,7 +210,9 @@ class Central(Service):
         broken, figures = self._cannot_go_on, self.figures
         pool = WriterPool(self._reactor, directory, terms, self.disk, broken, figures, self._log)
         self._pools.append(pool)
-        return Draw(directory, places, pool, self._reactor, self._terms, self._log)
+        draw = Draw(directory, places, pool, self._reactor, self._terms, self._log)
+        IntakeTimeline(draw, self._reactor, self.disk)
+        return draw
 
     def _restore(self, unfinished: UnfinishedDraw) -> Draw:
         """Open a draw again that an earlier process has left open."""

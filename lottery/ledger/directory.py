@@ -11,6 +11,7 @@
           segment-0001.log      one per writer process
           bets.csv              all of them in order, made at the seal
           winners.csv           the rows that have won, made when the number is drawn
+          intake.csv            how many bets were stored by when; nobody needs it
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ class DrawDirectory:
     def winners_csv(self) -> Path:
         """All rows that have won, of the agencies that take part; there once it is drawn."""
         return self.path / "winners.csv"
+
+    @property
+    def intake_csv(self) -> Path:
+        """How many bets were stored by when; perhaps there, and nothing depends on it."""
+        return self.path / "intake.csv"
 
     @property
     def secret(self) -> Path:

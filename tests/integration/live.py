@@ -340,7 +340,7 @@ class LiveCentral(LiveProcess):
     def temporary_files(self) -> list[Path]:
         """Files of the data directory that are none of those that belong there."""
         usual = re.compile(
-            r"lock|draws/\d{6}/(segment-\d{4}\.log|bets\.csv|winners\.csv|draw\.json|secret)"
+            r"lock|draws/\d{6}/(segment-\d{4}\.log|bets\.csv|winners\.csv|draw\.json|secret|intake\.csv)"
         )
         files = (path for path in self.data_dir.rglob("*") if path.is_file())
         return [path for path in files if not usual.fullmatch(str(path.relative_to(self.data_dir)))]

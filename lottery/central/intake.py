@@ -1,0 +1,60 @@
+"""Notes now and then how many bets of a draw are stored, for people who look back."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from lottery.central.draw import Draw
+from lottery.ledger.intake import EVERY_SECONDS, IntakeLog
+from lottery.writer.disk import DiskWork
+
+T = TypeVar("T")
+
+
+class IntakeTimeline:
+    """The timeline of one draw, from when somebody comes to it until its parts are decided."""
+
+    def __init__(self, draw: Draw, clock: IReactorTime, disk: DiskWork) -> None:
+        self._draw = draw
+        self._clock = clock
+        self._disk = disk
+        self._log = IntakeLog(draw.directory.intake_csv)
+        self._noted = 0
+        self._writing = DeferredLock()  # a slow disk must not have two at work
+        self._next: IDelayedCall | None = None
+        draw.came.addCallback(lambda _: self._wait())
+        draw.outcomes.addBoth(self._end)
+
+    def _wait(self) -> None:
+        self._next = self._clock.callLater(EVERY_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._wait()
+        self._note(last=False)
+
+    def _note(self, *, last: bool) -> None:
+        """Write a line in a thread; what becomes of it is of no consequence."""
+        bets = sum(place.stored for place in self._draw.taken.values())
+        moment, before = self._clock.seconds(), self._noted
+        if bets == (0 if last else before):
+            return
+        self._noted = bets
+
+        def work() -> None:
+            self._log.note(moment, bets, last=last)
+            if last:
+                self._log.close()
+
+        def begin() -> Deferred[None]:
+            return Deferred.fromCoroutine(self._disk.do("intake", work))
+
+        self._writing.run(begin).addErrback(lambda _: None)
+
+    def _end(self, outcome: T) -> T:
+        if self._next is not None:
+            self._next.cancel()
+            self._note(last=True)
+        return outcome
