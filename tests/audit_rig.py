@@ -14,7 +14,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -259,6 +259,15 @@ def resealed(record: bytes, old: str, new: str) -> bytes:
     begin = record[: record.rindex(b'  "sha256"')]
     assert old.encode() in begin
     return with_digest(begin.replace(old.encode(), new.encode(), 1))
+
+
+def intake_lines(*noted: tuple[int, int]) -> bytes:
+    """What ``intake.csv`` says of these seconds behind noon of 2026-11-26, and counts."""
+    noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+    return b"".join(
+        f"{noon + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S}Z,{bets}\n".encode()
+        for second, bets in noted
+    )
 
 
 def digest_of(data: bytes) -> dict[str, Any]:

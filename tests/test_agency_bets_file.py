@@ -9,7 +9,7 @@ from agency_rig import ROW
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from lottery.agency.bets_file import BetsFile, unguarded
+from lottery.agency.bets_file import BetsFile, Total, unguarded
 from lottery.agency.failures import BadInput
 from lottery.agency.reader import BatchReader, FileBatch
 
@@ -21,6 +21,7 @@ class SlowSource:
         self.chunks = [*chunks, b""]
         self.given = 0
         self.asked: Deferred[bytes] | None = None
+        self.size: int | None = sum(map(len, chunks))
 
     def read(self) -> Deferred[bytes]:
         """Wait for :meth:`go`."""
@@ -123,3 +124,59 @@ def test_bad_row(times: int) -> None:
         rig.ask()
 
     assert [type(failure.value) for failure in rig.failures] == [BadInput] * times
+
+
+class TestTotal:
+    """How many bets there are, before all are read."""
+
+    def test_guessed_then_counted(self) -> None:
+        """From the rows read so far, whatever their length; at the end it is known."""
+        longer = ROW.replace(b"Ana", b"Anastasia")
+        rig = Rig(ROW * 4, longer * 4)
+        assert rig.file.total is None
+        rig.ask()
+        assert rig.file.total is None
+        rig.source.go()
+        expected = round(4 * (len(ROW) + len(longer)) / len(ROW))
+        assert rig.file.total == Total(expected, exact=False)
+        for _ in range(3):
+            rig.ask()
+        rig.source.go()
+        assert rig.file.total == Total(8, exact=False)
+        for _ in range(2):
+            rig.ask()
+        rig.source.go()
+        assert rig.file.total == Total(8, exact=True)
+
+    def test_half_a_row(self) -> None:
+        """A row that is not complete yet does not make the guess smaller."""
+        rig = Rig(ROW * 3 + ROW[:5], ROW[5:])
+        rig.ask()
+        rig.source.go()
+        assert rig.file.total == Total(4, exact=False)
+
+    def test_file_that_grows(self) -> None:
+        """There are never fewer than have been read."""
+        rig = Rig(ROW * 3)
+        rig.source.size = len(ROW)
+        rig.ask()
+        rig.source.go()
+        assert rig.file.total == Total(3, exact=False)
+
+    def test_pipe(self) -> None:
+        """Only the end of a pipe tells."""
+        rig = Rig(ROW)
+        rig.source.size = None
+        rig.ask()
+        rig.source.go()
+        assert rig.file.total is None
+        rig.source.go()
+        assert rig.file.total == Total(1, exact=True)
+
+    def test_rewound(self) -> None:
+        """At its start again, nothing is read of it."""
+        rig = Rig(ROW * 2)
+        rig.ask()
+        rig.source.go()
+        rig.file.rewind()
+        assert rig.file.total is None

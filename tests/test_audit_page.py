@@ -21,7 +21,7 @@ VOID = {"meta"}
 HARMLESS = {
     "html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "h3", "p",
     "span", "ul", "li", "div", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td",
-    "code", "svg", "rect", "details", "summary", "pre",
+    "code", "svg", "rect", "polygon", "line", "details", "summary", "pre",
 }  # fmt: skip
 
 

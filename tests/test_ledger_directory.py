@@ -32,6 +32,7 @@ def test_names_of_a_draw(tmp_path: Path) -> None:
     assert draw.record == tmp_path / "draw.json"
     assert draw.bets_csv == tmp_path / "bets.csv"
     assert draw.winners_csv == tmp_path / "winners.csv"
+    assert draw.intake_csv == tmp_path / "intake.csv"
     assert draw.segment(1) == tmp_path / "segment-0001.log"
     assert draw.segment(12345) == tmp_path / "segment-12345.log"
 
@@ -56,7 +57,15 @@ def test_highest_segment_of_none(tmp_path: Path) -> None:
 def test_temporaries(tmp_path: Path) -> None:
     """What a crash leaves of our own files, and nothing of others."""
     ours = ["bets.csv.tmp", "draw.json.tmp", "segment-0007.log.tmp", "winners.csv.tmp"]
-    for name in (*ours, "draw.json", "segment-0007.log", "notes.tmp", ".tmp", "bets.csv.tmp.tmp"):
+    for name in (
+        *ours,
+        "draw.json",
+        "segment-0007.log",
+        "notes.tmp",
+        ".tmp",
+        "bets.csv.tmp.tmp",
+        "intake.csv",
+    ):
         (tmp_path / name).touch()
     assert [path.name for path in DrawDirectory(1, tmp_path).temporaries()] == ours
 

@@ -8,15 +8,18 @@ import re
 import struct
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pages import code, page, section, table
 
+from lottery.audit.draw import audit_draw
 from lottery.errors import DamagedLedger
 from lottery.ledger import segment
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.index import Ledger
+from lottery.ledger.intake import EVERY_SECONDS, MOST_LINES, IntakeLog
 from lottery.ledger.reading import SegmentReading
 from lottery.ledger.record import (
     DIALECTS,
@@ -45,6 +48,7 @@ from lottery.ledger.segment import (
 PAGE = page("docs/ledger.md")
 ROWS = "3,Ana,López,30904465,1999-03-17,7574\n3,Juan,Paz,24807259,1984-12-01,0042\n".encode()
 NONCE = bytes(range(32))
+NOON = 1_795_694_400  # 2026-11-26 12:00:00 UTC
 RECORDS = [pack_head(1, 1), pack(Kind.ROWS, 3, 0, 2, ROWS, 0)]
 RECORDS.append(pack(Kind.END, 3, 2, 0, NONCE, len(b"".join(RECORDS))))
 RECORDS.append(pack_close(len(b"".join(RECORDS))))
@@ -131,6 +135,9 @@ def finished(tmp_path: Path) -> DrawDirectory:
     draw = data.new_draw(2)
     draw.segment(1).write_bytes(WHOLE)
     draw.segment(1).chmod(0o600)
+    intake = IntakeLog(draw.intake_csv)
+    assert intake.note(NOON, 2)
+    intake.close()
     parts = (
         AgencyPart(3, "lottery/1", "succeeded", "", 2, 0x642A8C10),
         AgencyPart(9, "lottery/1", "left_out", "it did not come back"),
@@ -232,6 +239,45 @@ def test_the_reader_of_the_page(tmp_path: Path, data: bytes, rows: bytes, said: 
         assert said == f"{reading.tail.length} bytes of a torn tail"
     else:
         assert said == ("closed" if reading.closed else "open")
+
+
+def test_the_line_of_an_intake(tmp_path: Path) -> None:
+    """The example is what is written, and the rules have the figures of the code."""
+    text = section(PAGE, "## `intake.csv`")
+    (example,) = code(text, "text")
+    log = IntakeLog(tmp_path / "intake.csv")
+    assert log.note(NOON + 10, 1343)
+    log.close()
+    assert (tmp_path / "intake.csv").read_text() == example
+    assert f"at most every {EVERY_SECONDS:.0f} seconds" in text
+    assert f"at most {MOST_LINES:,} lines" in text
+
+
+INTAKES = {
+    "more than 8 MiB, or no file": (b"\0" * ((8 << 20) + 1), None, None),
+    "a line that is not of this form": (b"2026-11-26T12:00:10Z,01\n", 1, 0),
+    "a moment or a count below": (b"2026-11-26T12:00:10Z,1\n2026-11-26T12:00:20Z,0\n", 2, 23),
+    "more than 100,000 lines": (b"2026-11-26T12:00:10Z,1\n" * 100_001, 100_001, 2_300_000),
+    "bytes behind the last LF": (b"2026-11-26T12:00:10Z,1\nx", 2, 23),
+    "more bets than the segments hold": (b"2026-11-26T12:00:10Z,3\n", 1, None),
+}
+
+
+@pytest.mark.parametrize("number", range(len(INTAKES)))
+def test_differences_of_an_intake(finished: DrawDirectory, number: int) -> None:
+    """Each row of the table is found, where it says; and it is all that is wrong."""
+    rows = table(section(PAGE, "## `intake.csv`"), "what", "found at")
+    assert len(rows) == len(INTAKES)
+    begin, (content, line, byte) = list(INTAKES.items())[number]
+    assert rows[number][0].startswith(begin)
+    today = date(2026, 11, 26)
+    assert audit_draw(finished.path, 1, today).difference is None
+    finished.intake_csv.write_bytes(content)
+    found = audit_draw(finished.path, 1, today).difference
+    assert found is not None
+    assert (found.file, found.line, found.byte) == ("intake.csv", line, byte)
+    finished.intake_csv.unlink()
+    assert audit_draw(finished.path, 1, today).difference is None
 
 
 def at_once(draw: int, number: int, flushed: int) -> bytes:

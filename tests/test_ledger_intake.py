@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lottery.ledger import intake
+from lottery.ledger.directory import DataDirectory
 from lottery.ledger.intake import IntakeLog
+from lottery.ledger.record import AgencyPart, DrawRecord
+from lottery.ledger.recovery import recover
+from lottery.ledger.seal import draw_number, note_delivered, seal
+from lottery.ledger.segment import Kind, Segment, pack
 
 NOON = 1_795_694_400.0  # 2026-11-26 12:00:00 UTC
 
@@ -95,7 +100,7 @@ def test_what_is_too_long_is_left_alone(path: Path) -> None:
 
 
 def test_a_cut_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a line stays at the end, and nothing is ever written behind it but by a later process."""
+    """Half a line stays at the end, and only a later process writes on, in its place."""
     log = IntakeLog(path)
     assert log.note(NOON, 5)
     true_write = os.write
@@ -170,3 +175,32 @@ def test_whatever_stands_there(tmp_path_factory, content: bytes, bets: int) -> N
     log.note(NOON, bets)
     log.close()
     assert path.read_bytes().startswith(content[: content.rfind(b"\n") + 1])
+
+
+def test_a_start_leaves_it_alone(tmp_path: Path) -> None:
+    """Nobody needs it, and no step of a draw touches it or stumbles over it."""
+    data = DataDirectory(tmp_path / "data")
+    data.own()
+    draw = data.new_draw(2)
+    segment = Segment(str(draw.segment(1)), 1, 1)
+    segment.append(pack(Kind.ROWS, 3, 0, 1, b"3,Ana,Paz,1,1999-03-17,7574\n", 0))
+    segment.append(pack(Kind.END, 3, 1, 0, bytes(32), 0))
+    segment.flush()
+    segment.close()
+    contents = (None, b"2026-11-26T12:00:00Z,1\n2026", b"rubbish", b"")
+    for content in contents:
+        if content is not None:
+            draw.intake_csv.write_bytes(content)
+        for _ in range(2):
+            (found,) = recover(data, 2)
+            assert found.standings[3].next_index == 1
+            if content is not None:
+                assert draw.intake_csv.read_bytes() == content
+    draw.intake_csv.write_bytes(b"rubbish")
+    part = AgencyPart(3, "lottery/1", "succeeded", "", 1, found.standings[3].crc)
+    record = seal(draw, DrawRecord(1, "closing", 2, (part,)))
+    note_delivered(draw, draw_number(draw, record, 7574), [3])
+    assert recover(data, 2) == []
+    assert draw.intake_csv.read_bytes() == b"rubbish"
+    assert data.new_draw(2).number == 2
+    data.release()

@@ -13,6 +13,10 @@
 ``sessions``  one session after the other until the winners are there
 ``run``       the whole errand: the file, the sessions, the exit status
 ``failures``  how an errand fails, and what another session may mend
+``progress``  how far it is, for whoever wants to show it
+``terminal``  a terminal that is written to without ever waiting for it
+``display``   an errand on a terminal: drawn by the reactor, lines of the log above
+``picture``   what is drawn there, in any width; with ``wording`` and ``winners_table``
 
 ``sample_day`` has nothing to do with an errand: it makes up files of bets to try one with.
 

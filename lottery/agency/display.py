@@ -121,9 +121,9 @@ class AgencyDisplay:
         try:
             self._live.update(self._picture.end(self._console.width))
             self._live.stop()
-            options = self._console.options
-            for part in self._picture.winners(options.max_width, options.ascii_only):
-                self._console.print(part, width=options.max_width - 1)
+            width = self._console.width
+            for part in self._picture.winners(width):
+                self._console.print(part, width=width - 1)
         except Exception:  # noqa: BLE001 (whatever it is, the errand is done)
             self._give_up(Failure())
 

@@ -8,72 +8,25 @@ one is used. Names and sentences of others are text, whatever they hold.
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from lottery.agency.progress import Pace, Phase, Progress
+from lottery.agency.winners_table import winners_table
+from lottery.agency.wording import Piece, about, counted, duration, fitted, line_of, shown
 from lottery.settings import AgencySettings
 
-#: A table of all columns needs so many; below that there are those that an agency pays by.
-WIDE = 60
 #: A bar that is longer tells no more.
 LONGEST_BAR = 60
 _PERCENT_COLUMNS = 6
-
-_BETWEEN = " | "
-#: Marks that make a terminal show another sign than the one that was counted.
-_VARIATIONS = frozenset(map(chr, range(0xFE00, 0xFE10)))
-
-#: A long form of something, and a short one.
-Piece = tuple[str, str]
-
-
-def shown(text: str) -> str:
-    """``text`` with everything that a terminal would not simply show written as an escape."""
-    composed = unicodedata.normalize("NFC", text)
-    return "".join(
-        c if c.isprintable() and c not in _VARIATIONS else c.encode("unicode_escape").decode()
-        for c in composed
-    )
-
-
-def duration(seconds: float) -> str:
-    """A time in words, as ``16 s``, ``1 min 05 s`` or ``2 h 07 min``."""
-    whole = max(int(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
-
-
-def counted(number: int, thing: str) -> str:
-    """``1 bet``, ``2,000 bets``."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def about(number: int) -> int:
-    """A guessed number in three digits: the others would flicker."""
-    return round(number, min(3 - len(str(number)), 0))
-
-
-def fitted(pieces: Sequence[Piece], width: int) -> str:
-    """Put the pieces of a line together so that it fits, the first ones first."""
-    for chosen in ([long for long, _ in pieces], [short for _, short in pieces]):
-        if cell_len(line := _BETWEEN.join(chosen)) <= width:
-            return line
-    line, *others = [short for _, short in pieces]
-    for other in others:
-        if cell_len(line + _BETWEEN + other) <= width:
-            line += _BETWEEN + other
-    return line
+#: A time below that is told with tenths, once it is over.
+_SOON_SECONDS = 10
 
 
 class Picture:
@@ -102,25 +55,22 @@ class Picture:
         lines.append(self._bar(seconds, width - 1))
         lines += self._figures(width - 1, self._moving(seconds))
         if progress.trouble:
-            lines.append(_line(shown(progress.trouble), "yellow"))
-        return Group(*lines)
+            lines.append(line_of(shown(progress.trouble), "yellow"))
+        return Constrain(Group(*lines), max(width - 1, 1))
 
     def end(self, width: int) -> RenderableType:
         """Draw what came of it."""
         lines: list[RenderableType] = [self._headline(*self._outcome(), width - 1)]
         lines += self._figures(width - 1, self._lasting())
-        return Group(*lines)
+        return Constrain(Group(*lines), max(width - 1, 1))
 
-    def winners(self, width: int, escape: bool) -> Iterator[RenderableType]:
-        """Draw the first winners, and say where all of them are, if there is such a file.
-
-        :param escape: lines of a table may only be of ASCII.
-        """
+    def winners(self, width: int) -> Iterator[RenderableType]:
+        """Draw the first winners, and say where all of them are, if there is such a file."""
         progress, output = self._progress, self._output
         if progress.result.result != "success":
             return
         if progress.first_winners:
-            yield _table(progress.first_winners, width, ascii_only=escape)
+            yield winners_table(progress.first_winners, width)
         if more := progress.winners - len(progress.first_winners):
             yield Text(f"and {more:,} more in {output}")
         else:
@@ -160,15 +110,15 @@ class Picture:
         head = f"{self._agency}: {doing}"
         for detail in where:
             if detail and cell_len(f"{head} {detail}") <= width:
-                return _line(f"{head} {detail}", style)
-        return _line(head, style)
+                return line_of(f"{head} {detail}", style)
+        return line_of(head, style)
 
     def _bar(self, seconds: float, width: int) -> RenderableType:
         room = min(width - _PERCENT_COLUMNS, LONGEST_BAR)
         percent = self._percent()
         figure = "" if percent is None else f"{percent} %"
         if room < 1:
-            return _line(figure)
+            return line_of(figure)
         bar = ProgressBar(
             None if percent is None else 100, percent or 0, width=room, animation_time=seconds
         )
@@ -189,9 +139,9 @@ class Picture:
         return min(progress.acknowledged * 100 // total.bets, 100 if total.exact else 99)
 
     def _figures(self, width: int, second: Sequence[Piece]) -> Iterator[Text]:
-        yield _line(fitted(self._counts(), width))
+        yield line_of(fitted(self._counts(), width))
         if second:
-            yield _line(fitted(second, width))
+            yield line_of(fitted(second, width))
 
     def _counts(self) -> list[Piece]:
         progress, total = self._progress, self._progress.total
@@ -246,32 +196,10 @@ class Picture:
         took = self._progress.sending_seconds
         if took is None:
             return self._comings()
-        return [(f"sent in {duration(took)}", f"in {duration(took)}"), *self._comings()]
+        time = duration(took) if took >= _SOON_SECONDS else f"{took:.1f} s"
+        return [(f"sent in {time}", f"in {time}"), *self._comings()]
 
     def _comings(self) -> list[Piece]:
         if not (count := self._progress.reconnections):
             return []
         return [(counted(count, "reconnection"), f"{count:,} reconn.")]
-
-
-def _line(text: str, style: str = "") -> Text:
-    return Text(text, style, no_wrap=True, overflow="ellipsis")
-
-
-def _table(rows: Iterable[str], width: int, *, ascii_only: bool) -> Table:
-    wide = width >= WIDE
-    table = Table(box=box.ASCII if ascii_only else box.ROUNDED, width=None, highlight=False)
-    table.add_column("document", justify="right", no_wrap=True, overflow="ellipsis")
-    table.add_column("name", no_wrap=True, overflow="ellipsis")
-    if wide:
-        table.add_column("birthdate", no_wrap=True, overflow="ellipsis")
-        table.add_column("number", justify="right", no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        first, last, document, birthdate, number = row.split(",")
-        cells = (
-            [document, f"{first} {last}", birthdate, number]
-            if wide
-            else [document, f"{first} {last}"]
-        )
-        table.add_row(*(Text(shown(cell)) for cell in cells))
-    return table

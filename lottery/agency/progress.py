@@ -132,11 +132,10 @@ class Progress:
 
     @property
     def sending_seconds(self) -> float | None:
-        """How long it took, or has taken so far, to have all bets stored."""
-        if self._sending_since is None:
+        """How long it took to have all bets stored; None if that was not now, or is not yet."""
+        if self._sending_since is None or self._stored_at is None:
             return None
-        until = self._seconds() if self._stored_at is None else self._stored_at
-        return until - self._sending_since
+        return self._stored_at - self._sending_since
 
 
 class Pace:

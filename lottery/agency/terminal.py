@@ -34,6 +34,8 @@ def open_terminal(stdout: TextIO, environ: Mapping[str, str]) -> TerminalStream 
     """Open the terminal that ``stdout`` is; None: it is none, or not one for a display."""
     if environ.get("TERM", "").strip().lower() in _DUMB:
         return None
+    if not (stdout.encoding or "").lower().replace("-", "").startswith("utf8"):
+        return None  # the bar and the table's lines are not in it
     try:
         if not stdout.isatty():
             return None
@@ -42,25 +44,20 @@ def open_terminal(stdout: TextIO, environ: Mapping[str, str]) -> TerminalStream 
         descriptor = os.open(f"/proc/self/fd/{stdout.fileno()}", flags)
     except (OSError, ValueError):
         return None  # somebody else's terminal, after su: standard output still takes the log
-    return TerminalStream(descriptor, stdout.encoding)
+    return TerminalStream(descriptor)
 
 
 class TerminalStream(TextIOBase):
     """Text for a terminal: what it does not take now waits for the next :meth:`flush`.
 
     :param descriptor: of the terminal, non-blocking; it is closed with the stream.
-    :param encoding: of the terminal; what it has no byte for is written as an escape.
     """
 
-    def __init__(self, descriptor: int, encoding: str) -> None:
-        self._descriptor = descriptor
-        self._encoding = encoding
-        self._pending = bytearray()
+    encoding = "utf-8"
 
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the terminal."""
-        return self._encoding
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pending = bytearray()
 
     @property
     def is_behind(self) -> bool:
@@ -82,7 +79,7 @@ class TerminalStream(TextIOBase):
     def write(self, text: str) -> int:
         """Take text; whoever writes without an end loses what is beyond the limit."""
         if len(self._pending) < PENDING_LIMIT_BYTES:
-            self._pending += text.encode(self._encoding, "backslashreplace")
+            self._pending += text.encode(self.encoding, "backslashreplace")
         return len(text)
 
     def flush(self) -> None:
@@ -109,11 +106,11 @@ class TerminalStream(TextIOBase):
                 self.flush()
         except OSError:
             pass  # nobody is there any more
-        self._pending.clear()
         self.close()
 
     def close(self) -> None:
         """Give the descriptor back; doing it twice is fine."""
         if not self.closed:
+            self._pending.clear()  # or it would be written now, and waited for
+            super().close()
             os.close(self._descriptor)
-        super().close()

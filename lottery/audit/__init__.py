@@ -10,10 +10,14 @@
 ``record``       ``draw.json``, line by line
 ``states``       what the record says in each state, and which files stand beside it
 ``copies``       ``bets.csv`` and ``winners.csv``, held against what they are made of
+``intake``       ``intake.csv``: how many bets were stored by when
 ``findings``     what was found of a draw
 ``draw``         one draw: which check comes when
 ``data``         all draws of a data directory
 ``report``       the tables that people read
+``page``         the same and more as a page
+``timeline``     the part of the page that is about the intake
+``markup``       what a page is made of
 
 Nothing of ours is imported here but this room itself: who recounts with the code that has
 counted repeats its mistakes. Nothing is locked and nothing is written. The standard library is

@@ -1,7 +1,8 @@
 """One draw: which check comes when, and what was found.
 
-The order is that of the files: names, record, segments, then what is made of them. The first
-difference ends the check, so what a check relies on has been found in order by those before it.
+The order is that of the files: names, record, segments, what is made of them, and at last what
+nothing relies on. The first difference ends the check, so what a check relies on has been found
+in order by those before it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lottery.audit.differences import Difference, Differs
 from lottery.audit.files import AuditedFile, Entry, OpenFiles, listing
 from lottery.audit.findings import AgencyReport, DrawReport, Unfinished
 from lottery.audit.holdings import Holding, Holdings
+from lottery.audit.intake import IntakeFile
 from lottery.audit.layout import HEADER_BYTES
 from lottery.audit.proof import check_secret, derived_number
 from lottery.audit.record import NAME, DrawRecord, Part, Sum, parse
@@ -89,6 +91,8 @@ class _Check:
         self._checked: list[str] = []
         self._secret: bytes | None = None
         self._counted = False
+        # First of all: while a central is at work, the segments that are read later have more.
+        self._intake = IntakeFile(path)
 
     def run(self) -> None:
         """Check all there is.
@@ -117,6 +121,7 @@ class _Check:
         self._checked.append("segments")
         if record.state != "open":
             self._check_copies(record)
+        self._intake.check(self._bets())
 
     def is_outdated(self) -> bool:
         """Whether files have changed since the check began."""
@@ -254,7 +259,7 @@ class _Check:
             self._number,
             self._state,
             tuple(agencies),
-            sum(holding.bets for holding in self._holdings) if counted else None,
+            self._bets() if counted else None,
             record.winning_number if record else None,
             sum(won.values()) if won is not None else None,
             len(self._segments),
@@ -264,7 +269,11 @@ class _Check:
             difference,
             *((record, self._entries) if self._numbers is not None else (None, ())),
             self._numbers if self._counted else None,
+            self._intake.shown() if self._numbers is not None else None,
         )
+
+    def _bets(self) -> int:
+        return sum(holding.bets for holding in self._holdings)
 
 
 def _check_outcome(part: Part, holding: Holding | None) -> None:

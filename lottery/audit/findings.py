@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from lottery.audit.differences import Difference
 from lottery.audit.files import Entry
+from lottery.audit.intake import Intake
 from lottery.audit.record import DrawRecord
 
 
@@ -38,8 +39,9 @@ class DrawReport(NamedTuple):
 
     ``state`` is "new" if there is no record yet and "?" if it cannot be read. ``segments``
     is how many there are, ``size`` their bytes, ``checked`` what was found in order.
-    In detail there are ``record``, ``entries`` for the files, and ``numbers``: the bets on each
-    number, if all of them were counted.
+    In detail there are ``record``, ``entries`` for the files, ``numbers``: the bets on each
+    number, if all of them were counted, and ``intake``: when bets came, if there is a sound file
+    of that.
     """
 
     number: int
@@ -56,3 +58,4 @@ class DrawReport(NamedTuple):
     record: DrawRecord | None = None
     entries: tuple[Entry, ...] = ()
     numbers: Counter[int] | None = None
+    intake: Intake | None = None

@@ -6,22 +6,22 @@ It holds no names and no documents of people.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from html import escape
 from typing import Final
 
 from lottery.audit.data import Audit
 from lottery.audit.findings import AgencyReport, DrawReport
+from lottery.audit.markup import NOTHING, escaped, table
 from lottery.audit.proof import derived_number, seed_of
 from lottery.audit.record import DrawRecord
-from lottery.audit.report import shown, summary
+from lottery.audit.report import summary
+from lottery.audit.timeline import timeline
 
 #: Bars of the chart; each is for so many numbers of the 10,000.
 _BARS: Final = 100
 _NUMBERS: Final = 10_000
 _MOST_SHOWN: Final = 10
-_NOTHING: Final = "-"
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --bar: #2563a8; --bad: #b3261e; --good: #1b6e3c; --line: #8886; }
@@ -37,6 +37,10 @@ code { overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); } .good, .bad { font-weight: bold; }
 svg { width: 100%; height: 10rem; }
 svg rect { fill: var(--bar); } svg rect.won { fill: var(--bad); }
+svg polygon { fill: var(--bar); }
+svg line { stroke: var(--line); vector-effect: non-scaling-stroke; }
+.ends { display: flex; justify-content: space-between; gap: 1rem; margin: .2rem 0;
+  font-variant-numeric: tabular-nums; }
 """.strip()
 
 #: Nothing is loaded and nothing runs, whatever was found in a ledger.
@@ -59,11 +63,12 @@ def page_of(audit: Audit, directory: str, now: datetime) -> Iterator[str]:
     )
     yield f'<h1>Audit: <span class="{kind}">{verdict.lower()}</span></h1>\n'
     when = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    yield f"<p>Data directory {_text(directory)}, checked at {when}. {_text(summary(audit))}.</p>\n"
+    said = escaped(summary(audit))
+    yield f"<p>Data directory {escaped(directory)}, checked at {when}. {said}.</p>\n"
     found = [str(each) for each in audit.differences]
     found += [f"draw {each.number}, {each.difference}" for each in audit.draws if each.difference]
     if found:
-        items = "".join(f"<li>{_text(each)}</li>\n" for each in found)
+        items = "".join(f"<li>{escaped(each)}</li>\n" for each in found)
         note = "The check of a draw ends at its first one."
         yield f"<h2>Differences</h2>\n<p>{note}</p>\n<ul>{items}</ul>\n"
     for draw in audit.draws:
@@ -72,10 +77,10 @@ def page_of(audit: Audit, directory: str, now: datetime) -> Iterator[str]:
 
 
 def _draw(draw: DrawReport) -> Iterator[str]:
-    yield f"<section>\n<h2>Draw {draw.number}: {_text(draw.state)}</h2>\n"
+    yield f"<section>\n<h2>Draw {draw.number}: {escaped(draw.state)}</h2>\n"
     if draw.difference is not None:
-        yield f'<p class="bad">{_text(str(draw.difference))}</p>\n'
-    yield _table(
+        yield f'<p class="bad">{escaped(str(draw.difference))}</p>\n'
+    yield table(
         "What was checked",
         ("check", "result"),
         [(name, "in order" if name in draw.checked else "not reached, or not there yet")
@@ -83,17 +88,18 @@ def _draw(draw: DrawReport) -> Iterator[str]:
     )  # fmt: skip
     for tail in draw.unfinished:
         place = f"{tail.segment}, byte {tail.at}"
-        yield f"<p>{_text(place)}: {tail.length:,} bytes are being written, or were cut.</p>\n"
+        yield f"<p>{escaped(place)}: {tail.length:,} bytes are being written, or were cut.</p>\n"
     if draw.agencies:
         columns = ("agency", "dialect", "bets", "winners", "received", "outcome")
-        yield _table("Agencies", columns, map(_agency, draw.agencies), totals=_totals(draw))
+        yield table("Agencies", columns, map(_agency, draw.agencies), totals=_totals(draw))
     if draw.record is not None:
         yield from _seal(draw.record)
         yield from _proof(draw.record)
     if draw.numbers:
         yield from _chart(draw.numbers, draw.winning_number)
-    yield "<p>The ledger keeps no time of a bet, only that of its files.</p>\n"
-    yield _table(
+    yield from timeline(draw)
+    yield "<p>The ledger keeps no time of any one bet.</p>\n"
+    yield table(
         "Files, by the time when they were last written",
         ("UTC", "file", "bytes"),
         [(_moment(each.modified), each.name, each.bytes)
@@ -117,9 +123,9 @@ def _seal(record: DrawRecord) -> Iterator[str]:
     sealed = [each for each in (record.bets_csv, record.winners_csv) if each is not None]
     if sealed:
         rows = [(each.name, each.bets, each.size, each.sha256) for each in sealed]
-        yield _table("The seal", ("file", "bets", "bytes", "SHA-256"), rows)
+        yield table("The seal", ("file", "bets", "bytes", "SHA-256"), rows)
         parts = [(str(part.agency), part.bets, part.sha256) for part in record.parts]
-        yield _table("Rows of each agency in bets.csv", ("agency", "bets", "SHA-256"), parts)
+        yield table("Rows of each agency in bets.csv", ("agency", "bets", "SHA-256"), parts)
 
 
 def _proof(record: DrawRecord) -> Iterator[str]:
@@ -138,7 +144,7 @@ def _proof(record: DrawRecord) -> Iterator[str]:
             ("the number that it gives", str(derived_number(record, record.secret))),
             ("the number that was drawn", str(record.winning_number)),
         ]  # fmt: skip
-    yield _table("How the number was made", ("what", "value"), rows)
+    yield table("How the number was made", ("what", "value"), rows)
 
 
 def _chart(numbers: Counter[int], winning_number: int | None) -> Iterator[str]:
@@ -163,7 +169,7 @@ def _chart(numbers: Counter[int], winning_number: int | None) -> Iterator[str]:
     rows: list[Sequence[object]] = [(str(number), bets) for number, bets in shown_numbers]
     if winning_number is not None and winning_number not in dict(shown_numbers):
         rows.append((f"{winning_number}, the one that won", numbers[winning_number]))
-    yield _table("Numbers with the most bets", ("number", "bets"), rows)
+    yield table("Numbers with the most bets", ("number", "bets"), rows)
     every = "\n".join(f"{number},{bets}" for number, bets in sorted(numbers.items()))
     yield (
         f"<details><summary>All {len(numbers):,} numbers with bets</summary>\n"
@@ -171,35 +177,8 @@ def _chart(numbers: Counter[int], winning_number: int | None) -> Iterator[str]:
     )
 
 
-def _table(
-    caption: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    totals: Sequence[object] | None = None,
-) -> str:
-    """A table; whole numbers are set to the right, None is a dash."""
-    head = "".join(f'<th scope="col">{_text(column)}</th>' for column in columns)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in rows)
-    foot = f"<tfoot><tr>{''.join(map(_cell, totals))}</tr></tfoot>\n" if totals else ""
-    return (
-        f'<div class="wide" tabindex="0"><table>\n<caption>{_text(caption)}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n{foot}</table></div>\n"
-    )
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, int):
-        return f'<td class="number">{value:,}</td>'
-    text = _NOTHING if value is None else _text(str(value))
-    return f"<td><code>{text}</code></td>" if len(text) == 64 else f"<td>{text}</td>"
-
-
 def _moment(nanoseconds: int) -> str:
     try:
         return f"{datetime.fromtimestamp(nanoseconds / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
-        return _NOTHING  # no day of any calendar; a file can be given any time
-
-
-def _text(text: str) -> str:
-    return escape(shown(text))
+        return NOTHING  # no day of any calendar; a file can be given any time

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from lottery.audit.differences import Differs
+from lottery.audit.intake import NAME as INTAKE
 from lottery.audit.record import NAME, DrawRecord, Part
 
 BETS: Final = "bets.csv"
@@ -45,7 +46,7 @@ def check_names(names: Collection[str], record: DrawRecord | None) -> None:
     """
     state = record.state if record else ""
     segments = segments_among(names)
-    known = {NAME, *segments}
+    known = {NAME, INTAKE, *segments}
     if record is not None and record.commitment is not None:
         known.add(KEPT)
         if record.secret is None and state != "void" and KEPT not in names:
@@ -57,8 +58,8 @@ def check_names(names: Collection[str], record: DrawRecord | None) -> None:
             known.add(name)
         if state in states and name not in names:
             raise Differs(name, f"it is missing, and the draw is {state}")
-    if record is None and segments:
-        raise Differs(NAME, f"it is missing, and {segments[0]} is there")
+    if record is None and (behind := [*segments, *({INTAKE} & set(names))]):
+        raise Differs(NAME, f"it is missing, and {behind[0]} is there")
     for name in sorted(names):
         if name not in known and not name.endswith(".tmp"):
             when = f" while a draw is {state}" if name in (BETS, WINNERS) and state else ""

@@ -12,6 +12,7 @@
 ``seal``        the steps from closing to delivered
 ``recovery``    start-up: what was left is brought to where it can go on
 ``checked``     reads files of rows together with their digests
+``intake``      how many bets were stored by when, for a picture of the day
 ``publish``     how a file gets its name: whole and on disk, or not at all
 
 ``docs/ledger.md`` describes the files so that a reader can be written from it.
