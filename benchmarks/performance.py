@@ -58,6 +58,7 @@ def full(folder: Path) -> tuple[list[Figure], dict[str, str]]:
     figures += rows.start_up(folder, FULL)
     figures.append(writer_started())
     figures.append(beside_hostile())
+    figures.append(watched())
     plots = {
         "throughput.svg": throughput_plot(folder),
         "cost.svg": svg(
@@ -109,6 +110,12 @@ def beside_hostile() -> Figure:
     """What hostile agencies cost the others."""
     (ratio,) = said_by("hostile", r"ratio ([0-9.]+)")
     return Figure(0, "p99 beside hostile agencies, over without", ratio, 2.0, "x")
+
+
+def watched() -> Figure:
+    """What the status page with 200 open pages costs the intake."""
+    (ratio,) = said_by("status_page", r"ratio ([0-9.]+)")
+    return Figure(0, "row 2 with 200 pages open, over without", ratio, 0.95, "x", at_least=True)
 
 
 def said_by(program: str, pattern: str) -> list[float]:
