@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from agency_rig import ROW, Errand, ack, error, winners
 from screen import Screen
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.logger import LogEvent, Logger, LogLevel
 from twisted.python.failure import Failure
 
@@ -130,7 +130,7 @@ def test_central_away(start: Start) -> None:
     """The time to the next attempt runs down, and the reason is told."""
     rig = start(ROW)
     for attempt in range(1, 6):
-        rig.endpoint.refuse(ConnectionRefusedError(NOBODY))
+        rig.endpoint.refuse(Refused(NOBODY))
         if attempt < 5:
             rig.reactor.advance(rig.errand.progress.again_at - rig.reactor.seconds())
     shown = rig.refreshed()
