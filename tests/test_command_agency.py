@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,118 @@ class TestRun:
             "consulta_ganadores",
         ]
         assert all(line[20:29] == "INFO     " for line in lines)
+
+
+class TestTerminal:
+    """Standard output that is a terminal."""
+
+    @pytest.fixture
+    def terminal(self) -> Iterator[tuple[int, Any]]:
+        """What a person sees of it, and standard output."""
+        master, slave = os.openpty()
+        with os.fdopen(slave, "w", encoding="utf-8") as stdout:
+            yield master, stdout
+        os.close(master)
+
+    def _run(self, directory: Path, stdout: Any, environ: dict[str, str], *more: str) -> int:
+        bets = directory / "none.csv"
+        words = [str(bets), "--id", "7", "--server", "127.0.0.1:5", *more]
+        return agency.run(_options(*words, "--output", str(directory / "won.csv")), stdout, environ)
+
+    def _at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let an errand be over as soon as it begins: there is no file."""
+
+        def run_until_done(start: Callable[[Any], Deferred[int]]) -> int:
+            statuses: list[int] = []
+            start(NamingReactor()).addCallback(statuses.append)
+            return statuses[0]
+
+        monkeypatch.setattr(agency, "run_until_done", run_until_done)
+
+    def test_shown(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        beginner: Beginner,
+        terminal: tuple[int, Any],
+    ) -> None:
+        """The error above, what came of it below, and no other line of the log."""
+        self._at_once(monkeypatch)
+        master, stdout = terminal
+        assert self._run(tmp_path, stdout, {"TERM": "xterm"}) == 1
+        said = os.read(master, 65536).decode()
+        assert said.index(" ERROR    action: read_input") < said.index("agency 7: failed | ")
+        assert "action: config" not in said
+        assert said.endswith("\r\n")
+
+    @pytest.mark.parametrize(
+        ("environ", "more"),
+        [
+            ({"TERM": "dumb"}, []),
+            ({}, []),
+            ({"TERM": "xterm"}, ["--log-level", "DEBUG"]),
+            ({"TERM": "xterm"}, ["--log-format", "json"]),
+        ],
+    )
+    def test_plain(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        beginner: Beginner,
+        terminal: tuple[int, Any],
+        environ: dict[str, str],
+        more: list[str],
+    ) -> None:
+        """Lines for who cannot show more, or wants them."""
+        self._at_once(monkeypatch)
+        master, stdout = terminal
+        assert self._run(tmp_path, stdout, environ, *more) == 1
+        said = os.read(master, 65536)
+        assert b"config" in said
+        assert b"\x1b" not in said
+        assert b"agency 7:" not in said
+
+    def test_json(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        beginner: Beginner,
+        terminal: tuple[int, Any],
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """The object alone, and the log on stderr."""
+        self._at_once(monkeypatch)
+        master, stdout = terminal
+        assert self._run(tmp_path, stdout, {"TERM": "xterm"}, "--json") == 1
+        stdout.flush()
+        said = os.read(master, 65536)
+        assert said.startswith(b'{"agency": 7, ')
+        assert said.count(b"\n") == 1
+        assert "action: config" in capsys.readouterr().err
+
+    def test_crash(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        beginner: Beginner,
+        terminal: tuple[int, Any],
+    ) -> None:
+        """A reactor that breaks down leaves a whole picture, and what it raised is passed on."""
+        reactor = NamingReactor()
+        begun: list[Deferred[int]] = []
+
+        def run_until_done(start: Callable[[Any], Deferred[int]]) -> int:
+            begun.append(start(reactor))
+            raise MemoryError("no more")
+
+        monkeypatch.setattr(agency, "run_until_done", run_until_done)
+        (tmp_path / "none.csv").write_bytes(ROW)
+        master, stdout = terminal
+        with pytest.raises(MemoryError, match="no more"):
+            self._run(tmp_path, stdout, {"TERM": "xterm"})
+        said = os.read(master, 65536).decode()
+        assert "agency 7: stopped | " in said
+        assert said.endswith("\r\n")
+        (running,) = begun
+        running.cancel()
+        assert reactor.getDelayedCalls() == []
