@@ -23,16 +23,17 @@ def test_a_draw(tmp_path: Path) -> None:
         house.advance(60)
         agency = house.greeted(1)
         house.advance(20)
-        assert lines(house) == []
+        begin = "1970-01-01T00:01:00Z,0"
+        assert lines(house) == [begin]
         agency.say(Batch(0, 2, ROWS))
         house.advance(30)
-        assert lines(house) == ["1970-01-01T00:01:30Z,2"]
+        assert lines(house) == [begin, "1970-01-01T00:01:30Z,2"]
         agency.say(Batch(2, 2, ROWS))
         agency.say(Batch(4, 2, ROWS), End(6, bytes(32)))
-        assert lines(house) == ["1970-01-01T00:01:30Z,2", "1970-01-01T00:01:50Z,6"]
+        assert lines(house) == [begin, "1970-01-01T00:01:30Z,2", "1970-01-01T00:01:50Z,6"]
         agency.say(Received(1, 3))
         house.advance(60)
-        assert len(lines(house)) == 2
+        assert len(lines(house)) == 3
         assert lines(house, 2) == []
 
 
@@ -44,17 +45,17 @@ def test_after_a_restart_it_goes_on(tmp_path: Path) -> None:
         house.crash()
     with House(tmp_path, agencies=2, rejoin=100) as house:
         house.advance(30)
-        assert lines(house) == ["1970-01-01T00:00:10Z,2"]
+        assert lines(house) == ["1970-01-01T00:00:00Z,0", "1970-01-01T00:00:10Z,2"]
         house.greeted(2).say(Batch(0, 2, ROWS))
         house.advance(10)
-        assert [line.partition(",")[2] for line in lines(house)] == ["2", "4"]
+        assert [line.partition(",")[2] for line in lines(house)] == ["0", "2", "4"]
 
 
 def test_what_cannot_be_written_harms_nobody(tmp_path: Path) -> None:
     """Not the bets, not the draw, not the log."""
     with House(tmp_path, agencies=1) as house:
-        agency = house.greeted(1)
         house.draw_file(1, "intake.csv").mkdir()
+        agency = house.greeted(1)
         agency.say(Batch(0, 2, ROWS))
         house.advance(30)
         agency.say(End(2, bytes(32)))

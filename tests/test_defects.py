@@ -347,7 +347,7 @@ def test_defect_14_a_sealed_list_does_not_change(tmp_path: Path) -> None:
             agency.say(batch([WON]), End(1, NONCE))
         house.off_thread.run()  # who takes part is published
         house.settle()
-        assert house.off_thread.waiting == 1
+        assert house.off_thread.waiting == 2  # the seal, and the end of the timeline
         assert all(child.ended for child in house.children)
         next_day, _ = house.welcomed(1, OPEN_DRAW)
         next_day.say(*(batch([LOST], index) for index in range(50)))

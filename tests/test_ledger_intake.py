@@ -49,13 +49,13 @@ def test_lines(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_nothing_comes_of_nothing(path: Path) -> None:
-    """A draw without a bet has no line."""
+def test_a_day_without_a_bet(path: Path) -> None:
+    """The first line may be of none; it is not said again."""
     log = IntakeLog(path)
-    assert not log.note(NOON, 0)
-    assert not log.note(NOON, 0, last=True)
+    assert log.note(NOON, 0)
+    assert not log.note(NOON + 20, 0, last=True)
     log.close()
-    assert path.read_bytes() == b""
+    assert path.read_bytes() == b"2026-11-26T12:00:00Z,0\n"
 
 
 def test_a_clock_that_goes_back(path: Path) -> None:

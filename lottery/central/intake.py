@@ -22,24 +22,21 @@ class IntakeTimeline:
         self._clock = clock
         self._disk = disk
         self._log = IntakeLog(draw.directory.intake_csv)
-        self._noted = 0
+        self._noted = -1
         self._writing = DeferredLock()  # a slow disk must not have two at work
         self._next: IDelayedCall | None = None
-        draw.came.addCallback(lambda _: self._wait())
+        draw.came.addCallback(lambda _: self._look())
         draw.outcomes.addBoth(self._end)
 
-    def _wait(self) -> None:
-        self._next = self._clock.callLater(EVERY_SECONDS, self._look)
-
     def _look(self) -> None:
-        self._wait()
+        self._next = self._clock.callLater(EVERY_SECONDS, self._look)
         self._note(last=False)
 
     def _note(self, *, last: bool) -> None:
         """Write a line in a thread; what becomes of it is of no consequence."""
         bets = sum(place.stored for place in self._draw.taken.values())
-        moment, before = self._clock.seconds(), self._noted
-        if bets == (0 if last else before):
+        moment = self._clock.seconds()
+        if bets == self._noted and not last:
             return
         self._noted = bets
 

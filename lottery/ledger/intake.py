@@ -33,7 +33,7 @@ class IntakeLog:
         self._moment = 0.0
 
     def note(self, moment: float, bets: int, *, last: bool = False) -> bool:
-        """Write a line, if it is time and there is something new.
+        """Write a line, if it is time and there is something new; the first one may be of 0 bets.
 
         :param moment: seconds since the epoch; one before the last line's counts as that.
         :param bets: how many are stored by then.
@@ -47,7 +47,8 @@ class IntakeLog:
                 self._open()
             moment = max(moment, self._moment)
             due = last or not self._lines or moment >= self._moment + EVERY_SECONDS
-            if not due or bets <= self._bets or self._lines >= MOST_LINES:
+            new = bets > self._bets or (bets == self._bets and not self._lines)
+            if not due or not new or self._lines >= MOST_LINES:
                 return False
             return self._write(moment, bets)
         except (OSError, ValueError, OverflowError):

@@ -98,8 +98,8 @@ def unreceived(data: DataDirectory) -> dict[int, int]:
 def _examine(directory: DrawDirectory) -> _Found | None:
     """Look at a draw and touch nothing; gives None if nothing is left to do about it."""
     if not directory.record.exists():
-        made = (directory.bets_csv.exists(), directory.winners_csv.exists())
-        if directory.segments() or any(made):
+        made = (directory.bets_csv, directory.winners_csv, directory.intake_csv)
+        if directory.segments() or any(path.exists() for path in made):
             raise missing(directory.record)
         return _Found(directory, None, None)
     record = directory.read()
