@@ -39,7 +39,7 @@ HOSTILE: Final = (
 )  # fmt: skip
 #: Every name that there may be below a data directory.
 NAMES: Final = re.compile(
-    r"lock|draws(/[0-9]{6}(/(draw\.json|bets\.csv|winners\.csv|segment-[0-9]{4}\.log))?)?"
+    r"lock|draws(/[0-9]{6}(/(draw\.json|bets\.csv|winners\.csv|intake\.csv|segment-[0-9]{4}\.log))?)?"
 )
 #: ``twistd`` in the foreground, with this umask and our log.
 TWISTD: Final = (
