@@ -162,8 +162,10 @@ def own_endpoint(text: str) -> str:
         raise ValueError("one endpoint")
     kind = found[0].partition(":")[0].lower()
     own = {"tcp": "127.0.0.1", "ssl": "127.0.0.1", "tcp6": r"\:\:1"}.get(kind)
-    if own is None or ":interface=" in found[0]:
+    if ":interface=" in found[0] or kind in ("unix", "systemd"):
         return found[0]
+    if own is None:
+        raise ValueError("an endpoint of kind tcp, tcp6, ssl, unix or systemd")
     return f"{found[0]}:interface={own}"
 
 

@@ -50,6 +50,8 @@ LOCK_SECONDS = 3.0
 LOCK_TRY_SECONDS = 0.05
 #: A certificate that does not last longer is told of with a warning.
 EXPIRES_SOON_DAYS = 30
+#: So many connections at most may look at the status page.
+MOST_LOOKING = 512
 
 T = TypeVar("T")
 
@@ -149,15 +151,21 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
     if settings.status is not None:
         place = endpoint("--status", settings.status)
         listeners.append(Listener(place, looked_at, only_shows=True))
-    limit = connections_limit(settings.writers)
+    limit, looking = connections_limit(settings.writers), 0
+    if settings.status is not None:
+        # Two files each: whoever looks must not take those that a draw needs.
+        looking = max(min(MOST_LOOKING, limit // 8), 1)
+        limit = max(limit - 2 * looking, 1)
     door = Door(listeners, admission, read_again, insecure=settings.insecure)
     central = Central(settings, reactor, door, off_thread, _patience(), log, limit)
     if settings.status is not None:
-        central.status = _status_page(central, settings, reactor)
+        central.status = _status_page(central, settings, looking, reactor)
     return central
 
 
-def _status_page(central: Central, settings: CentralSettings, clock: IReactorTime) -> StatusPage:
+def _status_page(
+    central: Central, settings: CentralSettings, most: int, clock: IReactorTime
+) -> StatusPage:
     """What shows a central to those who look; without it, none of the web is imported."""
     from lottery.ops.status import StatusPage
     from lottery.ops.watch import Shown
@@ -165,7 +173,7 @@ def _status_page(central: Central, settings: CentralSettings, clock: IReactorTim
     shown = Shown(settings.status_documents, settings.min_free)
     return StatusPage(
         central.overview, central.figures, central.data, central.disk,
-        central.overview.names, settings.status_hosts, shown, clock,
+        central.overview.names, settings.status_hosts, shown, most, clock,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from lottery.ops.status import StatusPage
 from lottery.ops.watch import Shown
 
 MIN_FREE = 1 << 20
+MOST = 512
 
 
 @frozen
@@ -79,7 +80,7 @@ class Watched:
         self.house = house
         self.page = StatusPage(
             central.overview, central.figures, central.data, central.disk,
-            central.overview.names, hosts, Shown(documents, MIN_FREE), house.reactor,
+            central.overview.names, hosts, Shown(documents, MIN_FREE), MOST, house.reactor,
         )  # fmt: skip
         central.status = self.page
         self.page.start()

@@ -95,6 +95,17 @@ def test_those_of_the_roster_who_have_not_come(tmp_path: Path) -> None:
         assert draw_of(house)[2] == 1
 
 
+def test_those_who_never_came(tmp_path: Path) -> None:
+    """They stay what they were when the draw closes: nobody had a place for them."""
+    with House(tmp_path, admission=Admission(roster_of(1, 7)), deadline=60) as house:
+        agency = house.greeted(7)
+        agency.say(End(0, bytes(32)))
+        house.advance(61)
+        assert draw_of(house)[1:5] == ("drawn", 1, 1, 0)
+        assert agencies(house) == {7: ("ended", 0, ""), 1: ("expected", 0, "")}
+        agency.say(Received(1, 0))
+
+
 def test_the_promise_of_a_random_number(tmp_path: Path) -> None:
     """Its hash is shown from the beginning, the number only when it is drawn."""
     with House(tmp_path, agencies=1, winning_number=None) as house:

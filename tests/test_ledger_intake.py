@@ -67,7 +67,9 @@ def test_a_clock_that_goes_back(path: Path) -> None:
     assert path.read_bytes().splitlines()[-1] == b"2026-11-26T12:00:00Z,7"
 
 
-@pytest.mark.parametrize("torn", [b"", b"2026", b"2026-11-26T12:00:30Z,12"])
+@pytest.mark.parametrize(
+    "torn", [b"", b"2026", b"2026-11-26T12:00:30Z,12", b"\0\0\n2026-11-26T12:00:30Z,12\n"]
+)
 def test_a_later_process_goes_on(path: Path, torn: bytes) -> None:
     """Behind the last whole line; what a crash has cut off is cut away."""
     path.write_bytes(b"2026-11-26T12:00:00Z,5\n" + torn)

@@ -18,7 +18,7 @@ from test_ops_api import NUMBERS, day
 from lottery import tap
 from lottery.command import Options as Lottery
 from lottery.ledger.record import STATES
-from lottery.ops import site, streams
+from lottery.ops import site, stalls, streams
 from lottery.ops.archive import MOST_DRAWS, MOST_PARTS
 from lottery.ops.figures import Figures
 from lottery.ops.metrics import AGENCY_STATES, CentralMetrics
@@ -238,9 +238,9 @@ def test_paths_are_served(path: str, tmp_path: Path) -> None:
 def test_bounds_of_the_page() -> None:
     """As many connections, pages, seconds and draws as the code has."""
     text = section(PAGE, "## The status page")
-    assert f"At most {site.MOST_CONNECTIONS} connections, of which {streams.MOST_STREAMS} " in text
-    assert f"does not read for {streams.STALLED_SECONDS:g} s is dropped" in text
-    assert site.IDLE_SECONDS == streams.STALLED_SECONDS
+    assert f"At most {tap.MOST_LOOKING} connections, of which {streams.MOST_STREAMS} " in text
+    assert f"does not read for {stalls.STALLED_SECONDS:g} s is dropped" in text
+    assert site.IDLE_SECONDS == stalls.STALLED_SECONDS
     assert f"the latest {MOST_DRAWS} draws" in text
     assert f"the first {MOST_PARTS:,} of them" in text
     assert f"answered with {site.MISDIRECTED_REQUEST}" in text

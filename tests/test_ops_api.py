@@ -11,7 +11,9 @@ from central_fakes import House
 from status_rig import Watched
 
 from lottery.ops import archive
+from lottery.ops.api import MOST_WAITING
 from lottery.ops.archive import MOST_DRAWS
+from lottery.ops.stalls import STALLED_SECONDS
 from lottery.wire.messages import Batch, End, Received
 
 NUMBERS = (7574, 42, 7574, 1)
@@ -202,6 +204,38 @@ def test_who_goes_while_a_file_is_sent(tmp_path: Path) -> None:
             house.off_thread.run()
             house.settle()
         gc.collect()  # a file that was left open would complain now
+
+
+def test_not_too_many_wait(tmp_path: Path) -> None:
+    """Also those who have gone since: a slow disk must not make a queue without an end."""
+    with House(tmp_path, agencies=1) as house:
+        watched = Watched(house)
+        house.off_thread.hold = True
+        for _ in range(MOST_WAITING + 1):
+            page = watched.connect()
+            page.ask("/api/draws")
+            page.transport.loseConnection()
+        said = watched.ask("/api/draws")
+        assert (said.code, said.headers["retry-after"]) == (503, "10")
+        house.off_thread.hold = False
+        house.off_thread.run()
+        house.settle()
+        assert watched.ask("/api/draws").code == 200
+
+
+def test_a_file_that_nobody_reads(tmp_path: Path) -> None:
+    """Whoever asks for one and does not read it is dropped."""
+    with House(tmp_path, agencies=2, rejoin=0) as house:
+        watched = Watched(house)
+        day(house, 1, *NUMBERS)
+        house.draw_file(1, "draw.json").write_bytes(bytes(1 << 20))
+        page = watched.connect()
+        page.transport.writeSequence = lambda _: page.transport.producer.pauseProducing()
+        page.ask("/api/draws/1/record")
+        house.advance(STALLED_SECONDS - 1)
+        assert not page.gone()
+        house.advance(2)
+        assert page.gone()
 
 
 def test_nobody_waits_for_who_has_gone(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from lottery.ops.metrics import AGENCY_STATES
 
 def metrics_of(watched: Watched) -> dict[tuple[str, str], float]:
     """Each sample by its name and what tells it from others of the name."""
+    watched.house.advance(1)  # what was seen last is told
     said = watched.ask("/metrics")
     assert said.headers["content-type"].startswith("text/plain; version=")
     found = {}

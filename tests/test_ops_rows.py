@@ -67,9 +67,9 @@ def test_who_is_struck_off() -> None:
     change, _ = told(rows)
     rows.look(3, [BO], 11.0)
     _, found = told(rows, change)
-    assert [(row[0], row[3], row[7]) for row in found] == [
-        (1, "left_out", "it is not on the roster any more")
-    ]
+    assert [(row[0], row[3]) for row in found] == [(1, "gone")]
+    rows.look(3, [evolve(ANA, state="expected"), BO], 12.0)
+    assert [row[3] for row in told(rows)[1]] == ["sending", "expected"]
 
 
 def test_pieces() -> None:

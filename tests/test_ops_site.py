@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from central_fakes import House
-from status_rig import Watched, said_in
+from status_rig import MOST, Watched, said_in
 
 from lottery.ops.site import is_our_name, page_files
-from lottery.ops.status import MOST_CONNECTIONS
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -132,7 +131,7 @@ def test_not_too_many(tmp_path: Path) -> None:
     """Beyond so many connections, further ones are closed at once."""
     with House(tmp_path) as house:
         watched = Watched(house)
-        all_of_them = [watched.connect() for _ in range(MOST_CONNECTIONS)]
+        all_of_them = [watched.connect() for _ in range(MOST)]
         assert watched.page.connections.buildProtocol(None) is None
         all_of_them[0].transport.loseConnection()
         watched.connect()

@@ -12,10 +12,11 @@ from status_rig import MIN_FREE, Connection, Watched
 
 import lottery
 from lottery.ops.rows import MOST_ROWS
-from lottery.ops.streams import MOST_STREAMS, STALLED_SECONDS
+from lottery.ops.stalls import STALLED_SECONDS
+from lottery.ops.streams import MOST_STREAMS
 from lottery.ops.views import AgencyView
 from lottery.ops.watch import MOST_POINTS
-from lottery.wire.messages import Batch, End
+from lottery.wire.messages import Batch, End, Received
 
 ROWS = b"Ana,Gil,1,2000-01-01,7\nBo,Paz,2,2000-01-01,8\n"
 NAMES = ["history", "central", "agencies"]
@@ -209,9 +210,24 @@ def test_not_too_many_pages(tmp_path: Path) -> None:
 
 
 def test_pages_are_gone_when_the_central_is(tmp_path: Path) -> None:
-    """Nobody is left looking at one that is being stopped."""
+    """Nobody is left looking at one that is being stopped; they are told how it ended."""
+    with House(tmp_path, agencies=1, draws=1) as house:
+        page = Watched(house).stream()
+        agency = house.greeted(1)
+        agency.say(End(0, bytes(32)))
+        agency.say(Received(1, 0))
+    assert page.gone()
+    assert of(page.events(), "central")["draw"]["state"] == "delivered"
+
+
+def test_a_deaf_page_does_not_keep_a_central(tmp_path: Path) -> None:
+    """Whoever does not read is cut off at the end."""
     with House(tmp_path) as house:
         page = Watched(house).stream()
+        Deaf(page).stops()
+        end = page.transport.loseConnection
+        page.transport.loseConnection = lambda: None  # it waits for the page to read
+        page.transport.abortConnection = end
     assert page.gone()
 
 

@@ -233,6 +233,8 @@ def test_where_the_status_page_is(text: str, endpoint: str) -> None:
         ({"status-host": "central"}, "--status-host and --status-show-documents need --status"),
         ({"status-show-documents": "1"}, "--status-host and --status-show-documents need --status"),
         ({"status": "tcp:1\ntcp:2"}, "it must be one endpoint"),
+        ({"status": "haproxy:tcp:8080"}, "an endpoint of kind tcp, tcp6, ssl, unix or systemd"),
+        ({"status": "nonsense"}, "an endpoint of kind tcp, tcp6, ssl, unix or systemd"),
         ({"status": "tcp:1", "status-host": "a,,b"}, "it must be host names, with commas between"),
         ({"status": "tcp:1", "status-host": "a b"}, "it must be host names, with commas between"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from lottery.central.conclusion import Conclusion
 from lottery.central.draw import Draw
@@ -61,21 +61,23 @@ class Overview:
                 for each in pool.writers
             ),
             connections=self._factory.connections,
-            steps=(sorted(steps.items()), last and (last.record, last.received)),
+            steps=(sorted(steps.items()), last and last.record),
         )
 
     def _shown(
         self, shown: Draw | Conclusion | None
     ) -> tuple[Sequence[AgencyView], DrawView | None]:
         if isinstance(shown, Draw):
-            views = [*_coming(shown, self._roster), *self._expected(shown)]
+            views = [*_coming(shown, self._roster), *self._expected(shown.taken)]
             commitment = self._commitment(shown)
             number = None if commitment else self._winning_number
             draw = _summary(shown, "open", len(shown.places), views, number, commitment)
             return views, draw
         if shown is None:
             return (), None
-        views, record = list(_concluding(shown, self._roster)), shown.record
+        record = shown.record
+        views = [*_concluding(shown, self._roster)]
+        views += self._expected({part.agency for part in record.agencies})
         number = record.winning_number
         if number is None and record.commitment is None and record.state != "void":
             number = self._winning_number
@@ -91,9 +93,9 @@ class Overview:
         roster = self._factory.admission.roster
         return roster.agencies if roster is not None else {}
 
-    def _expected(self, draw: Draw) -> Iterator[AgencyView]:
+    def _expected(self, came: Collection[int]) -> Iterator[AgencyView]:
         for agency in self._roster.values():
-            if agency.number not in draw.taken:
+            if agency.number not in came:
                 yield AgencyView(agency.number, agency.name, "", "expected", 0)
 
     def _commitment(self, draw: Draw) -> str | None:

@@ -159,6 +159,8 @@ class Central(Service):
         await self._factory.part(STOP_AGENCIES_SECONDS)
         await self._draw_after_draw
         await DeferredList(self._closing)
+        if self.status is not None:
+            self.status.end()
         await self.disk.idle()
         self.data.release()
         self._log("shutdown", "success")

@@ -73,6 +73,7 @@ class IntakeLog:
         if size > _LONGEST_FILE_BYTES:
             raise ValueError("it is longer than it can be")
         data = os.pread(self._fd, size, 0)
+        data = data.partition(b"\0")[0]  # of a power cut: it was never flushed
         whole = data.rfind(b"\n") + 1
         if whole != size:
             os.ftruncate(self._fd, whole)

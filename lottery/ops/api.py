@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import INTERNAL_SERVER_ERROR, NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
@@ -23,9 +23,18 @@ from lottery.ledger.directory import DrawDirectory
 from lottery.ledger.longwork import Interrupted
 from lottery.ops.archive import Archive, LongWork
 from lottery.ops.site import NothingHere, say
+from lottery.ops.stalls import StallWatch
 
 _NUMBER: Final = re.compile(rb"[1-9][0-9]{0,8}")
 _STEP_BYTES: Final = 64 << 10
+
+
+#: So many may wait for their turn to have something read.
+MOST_WAITING: Final = 64
+
+
+class TooBusy(Exception):
+    """Too many wait for the same already."""
 
 
 @frozen
@@ -44,7 +53,9 @@ Answer = bytes | Kept | None
 class Draws(Resource):
     """``/api/draws``, ``/api/draws/N`` and what there is of a draw."""
 
-    def __init__(self, archive: Archive, disk: LongWork, *, documents: bool) -> None:
+    def __init__(
+        self, archive: Archive, disk: LongWork, clock: IReactorTime, *, documents: bool
+    ) -> None:
         """:param documents: whether those of winners are told.
 
         Records and counts are read by one request at a time: many at once would only make the
@@ -53,6 +64,7 @@ class Draws(Resource):
         super().__init__()  # type: ignore[no-untyped-call]
         self._archive = archive
         self._disk = disk
+        self._clock = clock
         self._documents = documents
         self._reading, self._counting = DeferredLock(), DeferredLock()
 
@@ -72,11 +84,11 @@ class Draws(Resource):
             found[b"winners"] = self._winners
         ask = found.get(what)
         number = int(path)
-        return Asked(lambda: ask(number)) if ask is not None else NothingHere()
+        return Asked(lambda: ask(number), self._clock) if ask else NothingHere()
 
     def render_GET(self, request: Request) -> int:
         """List the draws."""
-        return Asked(self._draws).render_GET(request)
+        return Asked(self._draws, self._clock).render_GET(request)
 
     async def _draws(self) -> Answer:
         return await self._read(lambda: _as_json(self._archive.draws()))
@@ -88,11 +100,7 @@ class Draws(Resource):
         def count() -> Answer:
             return _as_json(self._archive.numbers(number, lambda: self._disk.stopped))
 
-        await self._counting.acquire()
-        try:
-            return await self._disk.do("numbers", count)
-        finally:
-            self._counting.release()
+        return await self._alone(self._counting, "numbers", count)
 
     async def _record(self, number: int) -> Answer:
         name = f"draw-{number:06d}.json"
@@ -113,11 +121,23 @@ class Draws(Resource):
         return await self._read(opened)
 
     async def _read(self, read: Callable[[], Answer]) -> Answer:
-        await self._reading.acquire()
+        return await self._alone(self._reading, "status", read)
+
+    async def _alone(self, lock: DeferredLock, what: str, work: Callable[[], Answer]) -> Answer:
+        """Do work when it is its turn.
+
+        :raises TooBusy: if too many wait already; who has gone since waits, too.
+        :raises Interrupted: if the central is being stopped.
+        """
+        if len(lock.waiting) >= MOST_WAITING:
+            raise TooBusy
+        await lock.acquire()
         try:
-            return await self._disk.do("status", read)
+            if self._disk.stopped:
+                raise Interrupted
+            return await self._disk.do(what, work)
         finally:
-            self._reading.release()
+            lock.release()
 
 
 class Asked(Resource):
@@ -125,9 +145,10 @@ class Asked(Resource):
 
     isLeaf = True
 
-    def __init__(self, ask: Callable[[], Coroutine[Any, Any, Answer]]) -> None:
+    def __init__(self, ask: Callable[[], Coroutine[Any, Any, Answer]], clock: IReactorTime) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._ask = ask
+        self._clock = clock
 
     def render_GET(self, request: Request) -> int:
         """Ask, and answer with what comes of it."""
@@ -136,7 +157,7 @@ class Asked(Resource):
 
         def answer(found: Answer | Failure) -> None:
             if not gone:
-                _answer(request, found)
+                _answer(request, found, self._clock)
             elif isinstance(found, Kept):
                 found.file.close()
 
@@ -144,13 +165,13 @@ class Asked(Resource):
         return NOT_DONE_YET
 
 
-def _answer(request: Request, found: Answer | Failure) -> None:
+def _answer(request: Request, found: Answer | Failure, clock: IReactorTime) -> None:
     if isinstance(found, Failure):
         _apologize(request, found)
     elif found is None:
         say(request, NOT_FOUND, "there is nothing here")
     elif isinstance(found, Kept):
-        Sending(request, found).begin()
+        Sending(request, found, clock).begin()
     else:
         _begin(request, "application/json", len(found))
         if request.method != b"HEAD":
@@ -161,6 +182,9 @@ def _answer(request: Request, found: Answer | Failure) -> None:
 def _apologize(request: Request, failure: Failure) -> None:
     if failure.check(FileNotFoundError):
         say(request, NOT_FOUND, "there is nothing here yet")
+    elif failure.check(TooBusy):
+        request.setHeader(b"retry-after", b"10")
+        say(request, SERVICE_UNAVAILABLE, "too many ask at once")
     elif failure.check(Interrupted):
         say(request, SERVICE_UNAVAILABLE, "the central is being stopped")
     elif failure.check(DamagedLedger, OSError):
@@ -173,8 +197,9 @@ def _apologize(request: Request, failure: Failure) -> None:
 class Sending:
     """Sends a file as fast as it is read: it is never in memory as a whole."""
 
-    def __init__(self, request: Request, kept: Kept) -> None:
+    def __init__(self, request: Request, kept: Kept, clock: IReactorTime) -> None:
         self._request = request
+        self._stall = StallWatch(request, clock)
         self._file = kept.file
         self._paused = False
         _begin(request, kept.kind, os.fstat(kept.file.fileno()).st_size)
@@ -193,6 +218,7 @@ class Sending:
     def resumeProducing(self) -> None:
         """Send more, as much as is taken."""
         self._paused = False
+        self._stall.moves()
         while not self._paused:
             data = self._file.read(_STEP_BYTES)
             if not data:
@@ -204,6 +230,7 @@ class Sending:
     def pauseProducing(self) -> None:
         """Send nothing for now."""
         self._paused = True
+        self._stall.stalls()
 
     def stopProducing(self) -> None:
         """Send nothing any more."""
@@ -211,6 +238,7 @@ class Sending:
 
     def _over(self, _: object) -> None:
         self._paused = True
+        self._stall.end()
         self._file.close()
 
 

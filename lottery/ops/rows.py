@@ -20,6 +20,8 @@ from lottery.ops.views import AgencyView
 
 #: In one piece, which makes some 50 kB.
 MOST_ROWS: Final = 500
+#: So many pieces are kept for others who ask for the same.
+_MOST_PIECES: Final = 64
 
 
 @frozen
@@ -53,15 +55,14 @@ class Rows:
         """
         self._pieces = {}
         if draw != self.draw:
-            self.draw, self._looked_at = draw, None
+            self.draw = draw
             self._rows.clear()
         gone = set(self._rows)
         for view in views:
             gone.discard(view.agency)
             self._note(view, now)
         for agency in gone:
-            view = self._rows[agency].view
-            self._note(evolve(view, state="left_out", why="it is not on the roster any more"), now)
+            self._note(evolve(self._rows[agency].view, state="gone"), now)
         self._looked_at = now
 
     def after(self, change: int) -> tuple[int, bytes]:
@@ -80,6 +81,8 @@ class Rows:
                 newer.append(row)
             rows = newer[: -MOST_ROWS - 1 : -1]
             text = ",".join(row.text for row in rows).encode()
+            if len(self._pieces) >= _MOST_PIECES:
+                self._pieces.clear()
             piece = self._pieces[change] = (rows[-1].change if rows else change, text)
         return piece
 

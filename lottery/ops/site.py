@@ -20,8 +20,6 @@ from twisted.web.server import Request, Site
 
 #: RFC 9110 15.5.20; not all versions of Twisted have a name for it.
 MISDIRECTED_REQUEST: Final = 421
-#: So many connections at once, of which pages that are told take one each.
-MOST_CONNECTIONS: Final = 512
 #: For a request to come, and for a connection without one.
 IDLE_SECONDS: Final = 30
 

@@ -14,7 +14,7 @@ from lottery.ledger.directory import DataDirectory
 from lottery.ops.api import Draws
 from lottery.ops.archive import Archive, LongWork
 from lottery.ops.figures import Figures
-from lottery.ops.site import MOST_CONNECTIONS, Folder, Sentence, StatusSite
+from lottery.ops.site import Folder, Sentence, StatusSite
 from lottery.ops.streams import Events
 from lottery.ops.views import Look
 from lottery.ops.watch import DiskRoom, Shown, Watch, disk_room
@@ -25,14 +25,23 @@ class StatusConnections(WrappingFactory):
 
     noisy = False
 
+    def __init__(self, site: StatusSite, most: int) -> None:
+        super().__init__(site)  # type: ignore[no-untyped-call]
+        self._most = most
+
     def buildProtocol(self, addr: IAddress | None) -> ProtocolWrapper:
         """Give a connection its protocol; None, which closes it, if there are too many."""
-        if len(self.protocols) >= MOST_CONNECTIONS:
+        if len(self.protocols) >= self._most:
             return None  # type: ignore[return-value]
         return super().buildProtocol(addr)
 
+    def close(self) -> None:
+        """End all connections; who reads hears what was said last."""
+        for each in list(self.protocols):
+            each.loseConnection()
+
     def abort(self) -> None:
-        """End all connections at once."""
+        """End all connections that are left, at once."""
         for each in list(self.protocols):
             each.abortConnection()
 
@@ -52,6 +61,7 @@ class StatusPage:
         names: Callable[[], Mapping[int, str]],
         hosts: Collection[str],
         shown: Shown,
+        most_connections: int,
         reactor: IReactorTime,
     ) -> None:
         """:param names: gives those of the agencies, as far as they are known.
@@ -67,21 +77,26 @@ class StatusPage:
         site = StatusSite(hosts, reactor)
         archive = Archive(data, names, documents=shown.documents)
         api = Folder()
-        api.putChild(b"draws", Draws(archive, disk, documents=shown.documents))
+        api.putChild(b"draws", Draws(archive, disk, reactor, documents=shown.documents))
         site.root.putChild(b"api", api)
         site.root.putChild(b"events", Events(self.watch, reactor))
         site.root.putChild(b"healthz", Sentence(lambda: (OK, "well")))
         site.root.putChild(b"readyz", Sentence(lambda: _ready(look.not_ready())))
-        site.root.putChild(b"metrics", _metrics(look, figures, self.watch, reactor.seconds()))
-        self.connections = StatusConnections(site)  # type: ignore[no-untyped-call]
+        site.root.putChild(b"metrics", _metrics(figures, self.watch, reactor.seconds()))
+        self.connections = StatusConnections(site, most_connections)
 
     def start(self) -> None:
         """Begin to watch."""
         self.watch.start()
 
     def stop(self) -> None:
-        """Watch no more, and part with whoever looks."""
+        """Watch no more, and part with whoever looks; they are told how it ends."""
         self.watch.stop()
+        self.watch.look()
+        self.connections.close()
+
+    def end(self) -> None:
+        """Wait for nobody any more."""
         self.connections.abort()
 
 
@@ -89,10 +104,10 @@ def _ready(why_not: str) -> tuple[int, str]:
     return (SERVICE_UNAVAILABLE, why_not) if why_not else (OK, "ready")
 
 
-def _metrics(look: Look, figures: Figures, watch: Watch, started: float) -> Resource:
+def _metrics(figures: Figures, watch: Watch, started: float) -> Resource:
     try:
         from lottery.ops.metrics import CentralMetrics, Metrics
     except ImportError:
         sentence = "metrics need one more package: pip install 'lottery-central[metrics]'"
         return Sentence(lambda: (NOT_FOUND, sentence))
-    return Metrics(CentralMetrics(look.view, figures, lambda: watch.room, started))
+    return Metrics(CentralMetrics(watch.latest, figures, lambda: watch.room, started))

@@ -11,19 +11,18 @@ import socket
 from contextlib import suppress
 from typing import Any, Final
 
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IPushProducer, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from lottery.ops.site import Folder
+from lottery.ops.stalls import StallWatch
 from lottery.ops.watch import Watch
 
 #: So many pages may be told at once.
 MOST_STREAMS: Final = 256
-#: A page that has not read for so long is dropped.
-STALLED_SECONDS: Final = 30.0
 #: The kernel keeps no more for a page that does not read.
 _SEND_BUFFER_BYTES: Final = 64 << 10
 
@@ -35,13 +34,11 @@ class EventStream:
     def __init__(self, request: Request, watch: Watch, clock: IReactorTime) -> None:
         self._request = request
         self._watch = watch
-        self._clock = clock
+        self._stall = StallWatch(request, clock)
         self._change = 0
         self._draw: int | None = None
         self._central = b""
         self._paused = False
-        self._ended = False
-        self._stalled: IDelayedCall | None = None
 
     def begin(self) -> None:
         """Tell what there is, and from now on what is new, until the connection is gone."""
@@ -73,34 +70,22 @@ class EventStream:
     def pauseProducing(self) -> None:
         """Tell nothing: the page does not read."""
         self._paused = True
-        if self._stalled is None and not self._ended:
-            self._stalled = self._clock.callLater(STALLED_SECONDS, self._drop)
+        self._stall.stalls()
 
     def resumeProducing(self) -> None:
         """Tell what is new: the page reads again."""
         self._paused = False
-        self._wait_no_more()
+        self._stall.moves()
         self.tell()
 
     def stopProducing(self) -> None:
         """Tell nothing any more; that the connection is gone is heard soon."""
         self._paused = True
 
-    def _drop(self) -> None:
-        self._stalled = None
-        transport: Any = self._request.transport
-        if transport is not None:
-            transport.abortConnection()
-
     def _gone(self, _: Failure | None) -> None:
-        self._ended = self._paused = True
+        self._paused = True
         self._watch.pages.discard(self.tell)
-        self._wait_no_more()
-
-    def _wait_no_more(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
+        self._stall.end()
 
 
 class Events(Folder):

@@ -19,7 +19,8 @@ class AgencyView:
     :ivar dialect: empty before it has come.
     :ivar state: ``expected`` (of the roster, and not come yet), ``sending``, ``away`` (cut off,
         it may come back), ``ended`` (waits for the draw), ``left_out``, ``received`` (has its
-        winners) or ``unreceived`` (they could not be delivered).
+        winners) or ``unreceived`` (they could not be delivered). A row of who was expected and is
+        so no more is told as ``gone``.
     :ivar bets: of it that are stored.
     :ivar why: a sentence, if it is away or left out.
     :ivar winners: how many of its bets have won; None before the draw.

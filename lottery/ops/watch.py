@@ -98,19 +98,28 @@ class Watch:
         self._waits = list(figures.acknowledged.counts)
         self._results, self._steps = 0, object()
         self._looks = 0
+        self._every = EVERY_SECONDS
+        self._view: CentralView | None = None
+        self._measured = 0
         self._next: IDelayedCall | None = None
 
     def start(self) -> None:
         """Look now, and again and again."""
         began = self._clock.seconds()
-        self.look()
-        pause = max(EVERY_SECONDS, _PAUSE_FACTOR * (self._clock.seconds() - began))
-        self._next = self._clock.callLater(pause, self.start)
+        try:
+            self.look()
+        finally:
+            self._every = max(EVERY_SECONDS, _PAUSE_FACTOR * (self._clock.seconds() - began))
+            self._next = self._clock.callLater(self._every, self.start)
 
     def stop(self) -> None:
         """Look no more."""
         if self._next is not None and self._next.active():
             self._next.cancel()
+
+    def latest(self) -> CentralView:
+        """Give what was seen last, which costs nothing; at first, look."""
+        return self._view if self._view is not None else self._look.view()
 
     def history(self) -> bytes:
         """Give the event about the last minutes."""
@@ -128,12 +137,15 @@ class Watch:
     def look(self) -> None:
         """Look now, and tell the pages."""
         now, view = self._clock.seconds(), self._look.view()
-        draw = view.draw
+        self._view, draw = view, view.draw
         self.rows.look(draw.draw if draw else 0, view.agencies, now)
         self._note_point(now)
         if view.steps != self._steps:
             self._steps, self._results = view.steps, self._results + 1
-        if draw is not None and self._looks % _DISK_EVERY == 0:
+        if draw is not None and draw.draw != self._measured:
+            self.room = None  # what is known is of another draw
+            self._measure_disk(draw)
+        elif draw is not None and self._looks % _DISK_EVERY == 0:
             self._measure_disk(draw)
         self._looks += 1
         self.central = _event("central", self._members(now, view))
@@ -154,7 +166,7 @@ class Watch:
             "time": round(now, 3),
             "version": lottery.__version__,
             "started": round(self._started, 3),
-            "every": EVERY_SECONDS,
+            "every": round(self._every, 3),
             "documents": self._shown.documents,
             "point": self._points[-1],
             "draw": _draw_members(view.draw) if view.draw is not None else None,
@@ -170,7 +182,7 @@ class Watch:
     def _measure_disk(self, draw: DrawView) -> None:
         if self._measuring:
             return
-        self._measuring = True
+        self._measuring, self._measured = True, draw.draw
 
         def measured(room: object) -> None:
             self._measuring = False

@@ -7,13 +7,13 @@ import select
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from live import LiveCentral, run_lottery
-from lottery1_agency import Lottery1Agency
+from live import LiveCentral, made_up, run_lottery
+from lottery1_agency import Lottery1Agency, batch, end, received
 
 AGENCIES = 4000
 DEAF = 40
@@ -125,3 +125,27 @@ def _status(pid: int, name: str) -> int:
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) << 10
     raise AssertionError(name)
+
+
+def test_who_looks_leaves_files_for_the_draw(tmp_path: Path) -> None:
+    """However many connect, a draw can be held with few files that may be open."""
+    options = ("--status", "tcp:0", "--agencies", 1, "--writers", 1, "--draws", 1)
+    program = ("prlimit", "--nofile=200:200", *SERVE)
+    with ExitStack() as stack:
+        central = stack.enter_context(
+            LiveCentral(tmp_path, *options, program=program, level="INFO")
+        )
+        port = status_port(central)
+        for _ in range(190):
+            page = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            with suppress(OSError):  # it may be turned away by now
+                page.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with Lottery1Agency(central.port) as agency:
+            agency.greet(1)
+            agency.send(batch(0, made_up(3, number=7574)))
+            agency.acknowledged(3)
+            agency.send(end(3))
+            agency.acknowledged(3, ended=True)
+            told = agency.winners()
+            agency.send(received(told.draw, told.total))
+        assert central.wait() == 0

@@ -49,6 +49,10 @@ export class AgenciesTable {
     if (draw !== this.draw) this.forget();
     this.draw = draw;
     for (const [agency, name, dialect, state, bets, rate, acked, why, winners] of rows) {
+      if (state === "gone") {
+        this.agencies.delete(agency);
+        continue;
+      }
       const sought = searchable(`${agency} ${name} ${words.states[state]}`);
       this.agencies.set(agency, {
         agency, name, dialect, state, bets, rate, acked, why: whyText(why), winners, sought,

@@ -142,7 +142,8 @@ function showAll() {
   showCentral();
   showCharts();
   agencies.show();
-  results.refresh(central.results, central.documents);
+  // A central that was started again counts anew.
+  results.refresh(`${central.started} ${central.results}`, central.documents);
 }
 
 // The connection.

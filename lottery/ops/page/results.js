@@ -89,7 +89,10 @@ export class Results {
       const draw = await fetched(`/api/draws/${number}`, signal);
       this.showDraw(draw);
       find("#result-latest").hidden = number === latest || latest === undefined;
-      await this.count(draw, signal);
+      // Not waited for: to count many bets takes its time.
+      this.count(draw, signal).catch(() => {
+        if (!signal.aborted) setNote(find("#numbers-note"), words.notLoaded);
+      });
     } catch (error) {
       // Another draw is wanted by now.
       if (!signal.aborted) throw error;

@@ -1,8 +1,8 @@
 // The stream of events, opened again whenever it is lost.
 
 const KINDS = ["history", "central", "agencies"];
-/** A stream that says nothing for so long is as good as cut. */
-const SILENT_MS = 10_000;
+/** A stream that says nothing for so long is as good as cut; or for so many times what it said. */
+const SILENT_MS = 10_000, SILENT_TIMES = 4;
 const AGAIN_MS = 2_000;
 
 /** Listen to a stream for ever.
@@ -13,7 +13,7 @@ const AGAIN_MS = 2_000;
  * @param listener opened(), heard(kind, data) and lost(), called as it goes
  */
 export function listen(address, listener) {
-  let source, movedAt;
+  let source, movedAt, every = 0;
 
   function open() {
     movedAt = performance.now();
@@ -23,7 +23,9 @@ export function listen(address, listener) {
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
         movedAt = performance.now();
-        listener.heard(kind, JSON.parse(event.data));
+        const data = JSON.parse(event.data);
+        every = data.every ?? every;
+        listener.heard(kind, data);
       });
     }
   }
@@ -36,7 +38,8 @@ export function listen(address, listener) {
 
   function watch() {
     const waiting = source.readyState !== EventSource.CLOSED;
-    if (waiting && performance.now() - movedAt > SILENT_MS) lose();
+    const silent = Math.max(SILENT_MS, SILENT_TIMES * 1000 * every);
+    if (waiting && performance.now() - movedAt > silent) lose();
   }
 
   open();
