@@ -188,7 +188,8 @@ def test_numbers_of_a_peer_name_no_file(tmp_path: Path) -> None:
                     agency.finish_sending()
                     agency.rest()
         found = {path.name for path in check_tree(central)}
-        assert found == {"lottery-data", "lock", "draws", "000001", "draw.json", "segment-0001.log"}
+        files = {"lock", "draw.json", "segment-0001.log", "intake.csv"}
+        assert found == {"lottery-data", "draws", "000001", *files}
         check_lines(central.lines)
     assert list(tmp_path.iterdir()) == [central.data_dir]
 
