@@ -78,7 +78,9 @@ def test_a_writer_that_outlives_its_salvage(tmp_path: Path) -> None:
     up, answers = os.pipe()
     first = pack_open(1, 5, Standing()) + lines(1, 0, ANA)
     os.write(down, first)
-    thread = Thread(target=serve, args=(orders, answers, plan, lambda: date(2026, 3, 17)))
+    thread = Thread(
+        target=serve, args=(orders, answers, plan, lambda: date(2026, 3, 17), lambda: 0.0)
+    )
     thread.start()
     os.read(up, 1 << 16)
     torn = salvage(path, 1, 1, anew=True)
