@@ -266,7 +266,6 @@ def test_what_the_central_writes(tmp_path: Path) -> None:
     for at in range(50):
         log.note(NOON + 3.7 * at, at // 2)
     log.note(NOON - 1000.0, 30, last=True)
-    log.close()
     content = (tmp_path / NAME).read_bytes()
     assert difference(tmp_path, content, 30) is None
     found = difference(tmp_path, content, 29)

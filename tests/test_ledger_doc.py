@@ -137,7 +137,6 @@ def finished(tmp_path: Path) -> DrawDirectory:
     draw.segment(1).chmod(0o600)
     intake = IntakeLog(draw.intake_csv)
     assert intake.note(NOON, 2)
-    intake.close()
     parts = (
         AgencyPart(3, "lottery/1", "succeeded", "", 2, 0x642A8C10),
         AgencyPart(9, "lottery/1", "left_out", "it did not come back"),
@@ -247,7 +246,6 @@ def test_the_line_of_an_intake(tmp_path: Path) -> None:
     (example,) = code(text, "text")
     log = IntakeLog(tmp_path / "intake.csv")
     assert log.note(NOON + 10, 1343)
-    log.close()
     assert (tmp_path / "intake.csv").read_text() == example
     assert f"at most every {EVERY_SECONDS:.0f} seconds" in text
     assert f"at most {MOST_LINES:,} lines" in text

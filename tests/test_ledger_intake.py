@@ -37,9 +37,6 @@ def test_lines(path: Path) -> None:
     assert not log.note(NOON + 40, 6)
     assert log.note(NOON + 41, 9)
     assert log.note(NOON + 42, 12, last=True)
-    log.close()
-    log.close()
-    assert not log.note(NOON + 60, 99)
     assert path.read_bytes() == (
         b"2026-11-26T12:00:00Z,5\n"
         b"2026-11-26T12:00:11Z,7\n"
@@ -54,7 +51,6 @@ def test_a_day_without_a_bet(path: Path) -> None:
     log = IntakeLog(path)
     assert log.note(NOON, 0)
     assert not log.note(NOON + 20, 0, last=True)
-    log.close()
     assert path.read_bytes() == b"2026-11-26T12:00:00Z,0\n"
 
 
@@ -131,7 +127,6 @@ def test_nothing_is_flushed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     log = IntakeLog(path)
     assert log.note(NOON, 5)
     assert log.note(NOON + 1, 6, last=True)
-    log.close()
 
 
 def test_not_too_many_lines(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +160,6 @@ def test_what_cannot_be_opened(path: Path) -> None:
     log = IntakeLog(path)
     assert not log.note(NOON, 5)
     assert not log.note(NOON + 20, 6)
-    log.close()
 
 
 @given(st.binary(max_size=200), st.integers(0, 10**9))
@@ -175,7 +169,6 @@ def test_whatever_stands_there(tmp_path_factory, content: bytes, bets: int) -> N
     path.write_bytes(content)
     log = IntakeLog(path)
     log.note(NOON, bets)
-    log.close()
     assert path.read_bytes().startswith(content[: content.rfind(b"\n") + 1])
 
 

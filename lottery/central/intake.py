@@ -42,8 +42,6 @@ class IntakeTimeline:
 
         def work() -> None:
             self._log.note(moment, bets, last=last)
-            if last:
-                self._log.close()
 
         def begin() -> Deferred[None]:
             return Deferred.fromCoroutine(self._disk.do("intake", work))

@@ -8,7 +8,6 @@ wrong with it costs a part of a picture, never a bet.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -23,12 +22,14 @@ _LONGEST_FILE_BYTES: Final = 8 << 20
 
 
 class IntakeLog:
-    """Writes the lines of one draw, behind those that an earlier process has written."""
+    """Writes the lines of one draw, behind those that an earlier process has written.
+
+    The file is open only while a line is written: a draw may last for days.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd: int | None = None
-        self._given_up = False
+        self._is_known = self._given_up = False
         self._lines = self._bets = 0
         self._moment = 0.0
 
@@ -40,65 +41,57 @@ class IntakeLog:
         :param last: whether nothing follows, so that it is time in any case.
         :returns: whether a line was written. If that fails it is not, and never raises.
         """
-        if self._given_up:
+        if self._given_up or (self._is_known and not self._is_due(moment, bets, last)):
             return False
         try:
-            if self._fd is None:
-                self._open()
-            moment = max(moment, self._moment)
-            due = last or not self._lines or moment >= self._moment + EVERY_SECONDS
-            new = bets > self._bets or (bets == self._bets and not self._lines)
-            if not due or not new or self._lines >= MOST_LINES:
-                return False
-            return self._write(moment, bets)
+            fd = open_private(str(self._path), os.O_RDWR | os.O_APPEND)
+            try:
+                if not self._is_known:
+                    self._resume(fd)
+                return self._is_due(moment, bets, last) and self._write(fd, moment, bets)
+            finally:
+                os.close(fd)
         except (OSError, ValueError, OverflowError):
-            self._give_up()
+            self._given_up = True
             return False
 
-    def close(self) -> None:
-        """Write nothing any more; doing it twice is harmless."""
-        self._given_up = True
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+    def _is_due(self, moment: float, bets: int, last: bool) -> bool:
+        is_time = last or not self._lines or moment >= self._moment + EVERY_SECONDS
+        is_new = bets > self._bets or (bets == self._bets and not self._lines)
+        return is_time and is_new and self._lines < MOST_LINES
 
-    def _open(self) -> None:
+    def _resume(self, fd: int) -> None:
         """Go on behind the last whole line; what was cut off by a crash is cut away.
 
-        :raises OSError: if it cannot be opened, read or cut.
+        :raises OSError: if it cannot be read or cut.
         :raises ValueError: if it is too long, or its last line is none: others have written there.
         """
-        self._fd = open_private(str(self._path), os.O_RDWR | os.O_APPEND)
-        size = os.fstat(self._fd).st_size
+        size = os.fstat(fd).st_size
         if size > _LONGEST_FILE_BYTES:
             raise ValueError("it is longer than it can be")
-        data = os.pread(self._fd, size, 0)
+        data = os.pread(fd, size, 0)
         data = data.partition(b"\0")[0]  # of a power cut: it was never flushed
         whole = data.rfind(b"\n") + 1
         if whole != size:
-            os.ftruncate(self._fd, whole)
+            os.ftruncate(fd, whole)
         if whole:
             self._lines = data.count(b"\n")
             moment, _, bets = data[:whole].splitlines()[-1].decode("ascii").partition(",")
             self._moment = datetime.strptime(f"{moment}+0000", "%Y-%m-%dT%H:%M:%SZ%z").timestamp()
             self._bets = int(bets)
+        self._is_known = True
 
-    def _write(self, moment: float, bets: int) -> bool:
-        assert self._fd is not None
+    def _write(self, fd: int, moment: float, bets: int) -> bool:
+        moment = max(moment, self._moment)
         line = f"{datetime.fromtimestamp(int(moment), UTC):%Y-%m-%dT%H:%M:%SZ},{bets}\n".encode()
-        size = os.fstat(self._fd).st_size
+        size = os.fstat(fd).st_size
         try:
-            written = os.write(self._fd, line)
+            written = os.write(fd, line)
         except OSError:
             return False  # no room, most likely: another line may fit later
         if written != len(line):
-            os.ftruncate(self._fd, size)
+            os.ftruncate(fd, size)
             return False
         self._lines += 1
         self._bets, self._moment = bets, moment
         return True
-
-    def _give_up(self) -> None:
-        with suppress(OSError):
-            self.close()
-        self._given_up = True

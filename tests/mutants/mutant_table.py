@@ -501,7 +501,7 @@ MUTANTS: Final = (
         "a page that never reads is kept for ever",
         (
             Edit(
-                "lottery/ops/streams.py",
+                "lottery/ops/stalls.py",
                 "        if transport is not None:\n            transport.abortConnection()\n",
                 "        del transport\n",
             ),
