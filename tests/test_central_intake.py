@@ -66,7 +66,7 @@ def test_what_cannot_be_written_harms_nobody(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_stalls_has_one_at_work(tmp_path: Path) -> None:
-    """What is noted meanwhile waits for that."""
+    """What comes meanwhile is noted with the next line; nothing heaps up."""
     with House(tmp_path, agencies=1, silence=0) as house:
         agency = house.greeted(1)
         house.off_thread.hold = True
@@ -76,4 +76,6 @@ def test_a_disk_that_stalls_has_one_at_work(tmp_path: Path) -> None:
         assert house.off_thread.waiting == 1
         house.off_thread.hold = False
         house.off_thread.run()
+        assert len(lines(house)) == 2
+        house.advance(10)
         assert lines(house)[-1].endswith(",10")

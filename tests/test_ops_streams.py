@@ -259,3 +259,21 @@ def test_a_slow_look_is_followed_by_a_longer_pause(tmp_path: Path) -> None:
         watch.start()
         house.advance(25)
         assert looks == [0.0, 10.5, 21.0]
+
+
+def test_a_clock_that_is_set_while_it_looks(tmp_path: Path) -> None:
+    """An hour that never was does not keep it from looking for most of a day."""
+    with House(tmp_path) as house:
+        watch = Watched(house).page.watch
+        watch.stop()
+        looks: list[float] = []
+
+        def set_ahead() -> None:
+            looks.append(house.reactor.seconds())
+            if len(looks) == 1:
+                house.reactor.rightNow += 3600
+
+        watch.look = set_ahead
+        watch.start()
+        house.advance(61)
+        assert len(looks) == 3

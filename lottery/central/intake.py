@@ -23,7 +23,7 @@ class IntakeTimeline:
         self._disk = disk
         self._log = IntakeLog(draw.directory.intake_csv)
         self._noted = -1
-        self._writing = DeferredLock()  # a slow disk must not have two at work
+        self._writing = DeferredLock()  # a slow disk has one at work; only the last line waits
         self._next: IDelayedCall | None = None
         draw.came.addCallback(lambda _: self._look())
         draw.outcomes.addBoth(self._end)
@@ -36,7 +36,7 @@ class IntakeTimeline:
         """Write a line in a thread; what becomes of it is of no consequence."""
         bets = sum(place.stored for place in self._draw.taken.values())
         moment = self._clock.seconds()
-        if bets == self._noted and not last:
+        if not last and (bets == self._noted or self._writing.locked):
             return
         self._noted = bets
 

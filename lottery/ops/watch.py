@@ -24,6 +24,8 @@ from lottery.ops.views import CentralView, DrawView, Look
 #: How often it looks, unless that takes long: to look takes a twentieth of the time at most.
 EVERY_SECONDS: Final = 1.0
 _PAUSE_FACTOR: Final = 20.0
+#: But never longer than so: a clock that is set while it looks must not stop it for hours.
+_LONGEST_PAUSE: Final = 60.0
 #: So many points of the past are kept: the last minutes.
 MOST_POINTS: Final = 300
 #: The disk is looked at every so many times, for that may take its time.
@@ -109,7 +111,8 @@ class Watch:
         try:
             self.look()
         finally:
-            self._every = max(EVERY_SECONDS, _PAUSE_FACTOR * (self._clock.seconds() - began))
+            pause = _PAUSE_FACTOR * (self._clock.seconds() - began)
+            self._every = min(max(EVERY_SECONDS, pause), _LONGEST_PAUSE)
             self._next = self._clock.callLater(self._every, self.start)
 
     def stop(self) -> None:
