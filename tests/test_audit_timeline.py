@@ -88,7 +88,7 @@ def test_old_ledgers(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"", "intake.csv has no line yet."),
-        (b"2026-11-26T12", "13 bytes at its end are being written, or were cut."),
+        (b"2026-11-26T12", "13 bytes at its end are no lines; a crash may leave such."),
         (intake_lines((0, 34)), "One line: 34 bets were stored by 2026-11-26 12:00:00 UTC."),
         (intake_lines((0, 1), (0, 34)), "34 by 2026-11-26 12:00:00 UTC, 0:00:00 later."),
         (intake_lines((0, 0), (90_000, 0)), "1 day, 1:00:00 later. None came in between."),

@@ -1,8 +1,9 @@
 """``intake.csv``: how many bets were stored by when.
 
 It is no part of the seal and never flushed, so it shows what a plausible file says, and no more.
-What surely was written otherwise than it should be is found: a line that is none, a moment or a
-count that goes down, more lines or bytes than there can be, more bets than there are.
+A power cut may leave anything at the end of it, in place of lines or behind them: the first line
+that is none ends the reading, and is no difference. What no crash makes of whole lines is found: a
+moment or a count that goes down, more lines or bytes than there can be, more bets than there are.
 """
 
 from __future__ import annotations
@@ -23,8 +24,6 @@ NAME: Final = "intake.csv"
 
 _MOST_BYTES: Final = 8 << 20
 _MOST_LINES: Final = 100_000
-#: A line has no more, LF included.
-_LINE_BYTES: Final = 40
 #: So many lines are kept for a table, and so many for a chart.
 TABLE_LINES: Final = 200
 CHART_LINES: Final = 500
@@ -33,10 +32,8 @@ _RATE_SECONDS: Final = 10
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LINE: Final = re.compile(
-    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z,(0|[1-9][0-9]{0,17})"
+    rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z,(0|[1-9][0-9]{0,17})\n"
 )
-_SHAPE: Final = b"0000-00-00T00:00:00Z,"
-_DIGITS_TO_NOUGHTS: Final = bytes.maketrans(b"123456789", b"000000000")
 
 
 class Line(NamedTuple):
@@ -56,8 +53,8 @@ class Intake(NamedTuple):
 
     ``lines`` is how many there are; ``table`` are some of them, evenly chosen, and ``chart``
     some of them, evenly in time; both have the first and the last one. ``steepest`` are the
-    two between which bets came fastest, if there are two; ``torn`` is how many bytes at the end
-    are no line.
+    two between which bets came fastest, if there are two; ``torn`` is how many bytes there are from
+    the first on that is no line.
     """
 
     lines: int
@@ -116,44 +113,29 @@ class IntakeFile:
         return Line(self._seconds[at], self._bets[at])
 
     def _take(self, data: bytes) -> None:
-        """Take line by line.
+        """Take line by line, up to the first that is none.
 
-        :raises Differs: at the first that is none, or goes back.
+        :raises Differs: at the first that goes back, or that is one too many.
         """
-        # A power cut leaves NULs in what was not flushed, perhaps with lines behind them.
-        nul = data.find(b"\0")
-        whole = data if nul < 0 else data[:nul]
         begin = 0
-        while (end := whole.find(b"\n", begin)) >= 0:
-            number = len(self._seconds) + 1
-            why = self._fault_of(whole[begin : min(end, begin + _LINE_BYTES)])
+        while (match := _LINE.match(data, begin)) and (second := _second_of(match)) is not None:
+            number, bets = len(self._seconds) + 1, int(match[7])
+            why = self._fault_of(second, bets)
             if number > _MOST_LINES:
                 why = f"there are more than {_MOST_LINES} lines"
             if why:
                 raise Differs(NAME, why, byte=begin, line=number)
-            begin = end + 1
-        if not _may_begin_a_line(whole[begin:]):
-            number = len(self._seconds) + 1
-            raise Differs(NAME, "no line begins like this", byte=begin, line=number)
+            self._seconds.append(second)
+            self._bets.append(bets)
+            begin = match.end()
         self._torn = len(data) - begin
 
-    def _fault_of(self, text: bytes) -> str:
-        """Take a line, or say why it is none."""
-        match = _LINE.fullmatch(text)
-        if match is None:
-            return "this is no moment and a count"
-        year, month, day, hour, minute, second, bets = map(int, match.groups())
-        try:
-            moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        except ValueError:
-            return "there is no such moment"
-        second = (moment - _EPOCH) // timedelta(seconds=1)
+    def _fault_of(self, second: int, bets: int) -> str:
+        """Say why a line cannot stand below those that were taken; nothing if it can."""
         if self._seconds and second < self._seconds[-1]:
             return "the moment is before that of the line above"
         if self._bets and bets < self._bets[-1]:
             return f"there are fewer bets than the {self._bets[-1]} of the line above"
-        self._seconds.append(second)
-        self._bets.append(bets)
         return ""
 
     def _evenly_in_time(self) -> list[int]:
@@ -193,9 +175,11 @@ def _evenly(count: int, most: int) -> Iterator[int]:
         yield from (at * (count - 1) // (most - 1) for at in range(most))
 
 
-def _may_begin_a_line(text: bytes) -> bool:
-    """Say whether a line, without its LF, may begin like this."""
-    shape = text[:_LINE_BYTES].translate(_DIGITS_TO_NOUGHTS)
-    if len(shape) <= len(_SHAPE):
-        return _SHAPE.startswith(shape)
-    return _LINE.fullmatch(text) is not None
+def _second_of(line: re.Match[bytes]) -> int | None:
+    """Give the moment of a line in seconds from 1970; None if there is no such moment."""
+    year, month, day, hour, minute, second = map(int, line.groups()[:6])
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // timedelta(seconds=1)

@@ -49,7 +49,7 @@ def timeline(draw: DrawReport) -> Iterator[str]:
     if "segments" not in draw.checked:
         yield "<p>It was not held against the bets, for the check ended before that.</p>\n"
     if intake.torn:
-        yield f"<p>{intake.torn:,} bytes at its end are being written, or were cut.</p>\n"
+        yield f"<p>{intake.torn:,} bytes at its end are no lines; a crash may leave such.</p>\n"
     if intake.lines:
         yield from _details(intake)
 

@@ -8,6 +8,7 @@ wrong with it costs a part of a picture, never a bet.
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,9 @@ EVERY_SECONDS: Final = 10.0
 #: And no more than so many of a draw, which makes 12 days of one that never rests.
 MOST_LINES: Final = 100_000
 _LONGEST_FILE_BYTES: Final = 8 << 20
+_LINES: Final = re.compile(
+    rb"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z,(?:0|[1-9][0-9]{0,17})\n)*+"
+)
 
 
 class IntakeLog:
@@ -61,22 +65,23 @@ class IntakeLog:
         return is_time and is_new and self._lines < MOST_LINES
 
     def _resume(self, fd: int) -> None:
-        """Go on behind the last whole line; what was cut off by a crash is cut away.
+        """Go on behind the last line; what a crash has left there is cut away.
 
         :raises OSError: if it cannot be read or cut.
-        :raises ValueError: if it is too long, or its last line is none: others have written there.
+        :raises ValueError: if it is too long, or the last line has no moment: others have written.
         """
         size = os.fstat(fd).st_size
         if size > _LONGEST_FILE_BYTES:
             raise ValueError("it is longer than it can be")
         data = os.pread(fd, size, 0)
-        data = data.partition(b"\0")[0]  # of a power cut: it was never flushed
-        whole = data.rfind(b"\n") + 1
-        if whole != size:
-            os.ftruncate(fd, whole)
-        if whole:
+        lines = _LINES.match(data)
+        # It was never flushed: a power cut may leave anything, also in front of whole lines.
+        data = lines[0] if lines else b""
+        if len(data) != size:
+            os.ftruncate(fd, len(data))
+        if data:
             self._lines = data.count(b"\n")
-            moment, _, bets = data[:whole].splitlines()[-1].decode("ascii").partition(",")
+            moment, _, bets = data.splitlines()[-1].decode("ascii").partition(",")
             self._moment = datetime.strptime(f"{moment}+0000", "%Y-%m-%dT%H:%M:%SZ%z").timestamp()
             self._bets = int(bets)
         self._is_known = True
