@@ -17,9 +17,11 @@ readme = here / "README.md"
 
 TLS = ["Twisted[tls]>=24.7", "cryptography>=42"]
 METRICS = ["prometheus-client>=0.20"]
+POSTGRES = ["psycopg[binary]>=3.1"]
 TEST = [
     *TLS,
     *METRICS,
+    *POSTGRES,
     "pytest>=8",
     "pytest-twisted>=1.14",
     "pytest-xdist>=3.5",
@@ -54,7 +56,7 @@ setup(
     install_requires=["Twisted>=24.7", "attrs>=22.2", "PyYAML>=6", "rich>=13"],
     extras_require={
         "tls": TLS,
-        "postgres": ["psycopg[binary]>=3.1"],
+        "postgres": POSTGRES,
         "metrics": METRICS,
         "test": TEST,
         # Playwright drives the Chromium that is there; it fetches none of its own.

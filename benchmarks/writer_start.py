@@ -20,11 +20,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lottery.ledger.directory import DataDirectory
+from lottery.ledger.files import FileLedgers
 from lottery.ledger.standing import Standing
 from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
 from lottery.wire import lottery1
 from lottery.wire.messages import Batch
+from lottery.writer import LOCK_FD
 from lottery.writer.disk import DiskWork
 from lottery.writer.pipe import Refusal
 from lottery.writer.pool import WriterPool, WriterTerms
@@ -68,11 +70,11 @@ async def measure(reactor: Any, rounds: int) -> None:
     times_ms = []
     with tempfile.TemporaryDirectory() as folder:
         log = ActionLog("ERROR", Logger())
-        data = DataDirectory(Path(folder))
-        data.own()
-        terms = WriterTerms(rounds, 30.0, 0, data.lock_fd)
+        ledgers = FileLedgers(DataDirectory(Path(folder)), 0, LOCK_FD)
+        ledgers.own(lambda: False)
+        terms = WriterTerms(rounds, 30.0)
         disk = DiskWork(maybeDeferred, reactor, log)
-        draw, broken = data.new_draw(1), Failure.raiseException
+        draw, broken = ledgers.open(1).ledger, Failure.raiseException
         pool = WriterPool(reactor, draw, terms, disk, broken, Figures(), log)
         for _ in range(rounds):
             first = FirstAnswer()
@@ -80,7 +82,7 @@ async def measure(reactor: Any, rounds: int) -> None:
             pool.seat(first, 1, Standing()).batches(BATCH, 1)
             times_ms.append((await first.stored_at - started) * 1e3)
         await pool.close(5.0)
-        data.release()
+        ledgers.release()
     median = statistics.median(times_ms)
     slowest = max(times_ms)
     print(f"writer start: {rounds} children, median {median:.1f} ms, slowest {slowest:.1f} ms")

@@ -33,10 +33,13 @@ from lottery.central.open_files import connections_limit
 from lottery.central.roster import Roster, read_roster
 from lottery.central.service import Central
 from lottery.errors import DamagedLedger, SettingsError, StartError
+from lottery.ledger.directory import DataDirectory
+from lottery.ledger.files import FileLedgers
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings, TlsFiles, central_settings
 from lottery.settings_table import CENTRAL, usage_rows
 from lottery.settings_values import endpoints
+from lottery.writer import LOCK_FD
 from lottery.writer.pool import ReactorForWriters
 
 if TYPE_CHECKING:
@@ -157,14 +160,16 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
         looking = max(min(MOST_LOOKING, limit // 8), 1)
         limit = max(limit - 2 * looking, 1)
     door = Door(listeners, admission, read_again, insecure=settings.insecure)
-    central = Central(settings, reactor, door, off_thread, _patience(), log, limit)
+    data = DataDirectory(settings.data_dir, provable=settings.winning_number is None)
+    ledgers = FileLedgers(data, settings.min_free, LOCK_FD)
+    central = Central(settings, ledgers, reactor, door, off_thread, _patience(), log, limit)
     if settings.status is not None:
-        central.status = _status_page(central, settings, looking, reactor)
+        central.status = _status_page(central, data, settings, looking, reactor)
     return central
 
 
 def _status_page(
-    central: Central, settings: CentralSettings, most: int, clock: IReactorTime
+    central: Central, data: DataDirectory, settings: CentralSettings, most: int, clock: IReactorTime
 ) -> StatusPage:
     """What shows a central to those who look; without it, none of the web is imported."""
     from lottery.ops.status import StatusPage
@@ -172,7 +177,7 @@ def _status_page(
 
     shown = Shown(settings.status_documents, settings.min_free)
     return StatusPage(
-        central.overview, central.figures, central.data, central.disk,
+        central.overview, central.figures, data, central.disk,
         central.overview.names, settings.status_hosts, shown, most, clock,
     )  # fmt: skip
 

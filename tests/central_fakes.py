@@ -54,6 +54,8 @@ from lottery.central.roster import Agency as ListedAgency
 from lottery.central.roster import Roster
 from lottery.central.service import Central
 from lottery.errors import Code
+from lottery.ledger.directory import DataDirectory
+from lottery.ledger.files import FileLedgers
 from lottery.settings import CentralSettings
 from lottery.wire import classic, lottery1
 from lottery.wire.decoder import Decoder
@@ -71,6 +73,7 @@ from lottery.wire.messages import (
     Welcome,
     Winners,
 )
+from lottery.writer import LOCK_FD
 from lottery.writer.pipe import Refusal
 from lottery.writer.seat import Seat
 
@@ -589,6 +592,7 @@ class House:
     """A central with all that is around it; as a block, it starts and must end well.
 
     :ivar central: the service.
+    :ivar data: its data directory.
     :ivar reactor: its clock and its writers.
     :ivar log: what it said.
     :ivar agencies: everybody who ever came.
@@ -623,8 +627,12 @@ class House:
         listener = Listener(self.endpoint)
         if over is not None:
             listener = Listener(self.endpoint, lambda sessions: over(sessions, self.reactor))
+        self.data = DataDirectory(
+            self.settings.data_dir, provable=self.settings.winning_number is None
+        )
         self.central = Central(
             self.settings,
+            FileLedgers(self.data, self.settings.min_free, LOCK_FD),
             self.reactor,
             Door([listener], admission or Admission(), read_again),
             self.off_thread,
@@ -657,7 +665,7 @@ class House:
         finally:
             self._patches.close()
             self.reactor.end_all()
-            self.central.data.release()
+            self.data.release()
 
     # What happens.
 
@@ -752,7 +760,7 @@ class House:
         for agency in self.agencies:
             agency.transport.vanish()
         self.endpoint.port.listening = False
-        self.central.data.release()
+        self.data.release()
         self._patches.close()
 
     # What there is to see.

@@ -10,7 +10,7 @@ import pytest
 from pages import ROOT, page, section, table
 
 import lottery
-from lottery.central import draw, service
+from lottery.central import service, terms
 from lottery.settings_table import CENTRAL
 from lottery.wire import frames
 from lottery.writer import ANSWERS_FD, ORDERS_FD, child, pipe, process, seat
@@ -50,7 +50,7 @@ def default_of(name: str) -> str | None:
         ("after {:g} s they are killed", service.STOP_WRITERS_SECONDS),
         ("after {:g} s they are aborted", service.STOP_AGENCIES_SECONDS),
         ("but for at most {} s", default_of("close_grace")),
-        ("`--silence` seconds, {:g} if that is 0, too", draw.DELIVERY_SECONDS),
+        ("`--silence` seconds, {:g} if that is 0, too", terms.DELIVERY_SECONDS),
     ],
 )
 def test_numbers(sentence: str, value: float) -> None:

@@ -13,11 +13,13 @@ from fakes import FakeWriterReactor, MemoryLog
 from twisted.internet.task import Clock
 from writer_orders import ANA, BO
 
-from lottery.central.draw import DELIVERY_SECONDS, Draw, DrawTerms
+from lottery.central.draw import Draw
 from lottery.central.place import Place
+from lottery.central.terms import DELIVERY_SECONDS, DrawTerms
 from lottery.errors import Code, RemoteProtocolError
 from lottery.ledger.directory import DrawDirectory
-from lottery.ledger.record import AgencyPart
+from lottery.ledger.files import FileDraw
+from lottery.ledger.record import AgencyPart, DrawRecord
 from lottery.ledger.standing import Standing
 from lottery.ops.figures import Figures
 from lottery.wire import lottery1
@@ -52,13 +54,13 @@ class Rig:
     ) -> None:
         self.reactor = FakeWriterReactor(real=True)
         self.log = MemoryLog(level)
-        directory = DrawDirectory(4, path)
+        ledger = FileDraw(DrawDirectory(4, path), 0, {})
         self.off_thread = OffThread()
         disk = DiskWork(self.off_thread, self.reactor, self.log)
         self.pool = WriterPool(
             self.reactor,
-            directory,
-            WriterTerms(2, 1000.0, 0, 9),
+            ledger,
+            WriterTerms(2, 1000.0),
             disk,
             self._broken,
             Figures(),
@@ -66,7 +68,8 @@ class Rig:
         )
         terms = DrawTerms(silence, rejoin, deadline)
         self.clock = Clock()
-        self.draw = Draw(directory, places, self.pool, self.clock, terms, self.log)
+        record = DrawRecord(4, "open", places)
+        self.draw = Draw(ledger, record, self.pool, self.clock, terms, self.log)
         self.decided: list[list[Place]] = []
         self.draw.outcomes.addCallback(self.decided.append)
 

@@ -111,7 +111,7 @@ def test_the_promise_of_a_random_number(tmp_path: Path) -> None:
     with House(tmp_path, agencies=1, winning_number=None) as house:
         draw = seen(house).draw
         assert draw is not None
-        assert draw.commitment == house.draw.directory.read().commitment
+        assert draw.commitment == house.draw.ledger.read().commitment
         assert draw.winning_number is None
         house.greeted(1).say(End(0, bytes(32)))
         draw = seen(house).draw

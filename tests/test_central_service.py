@@ -34,6 +34,7 @@ from lottery.central.door import Door, Listener
 from lottery.central.service import Central
 from lottery.errors import Code, DamagedLedger, SettingsError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.files import FileLedgers
 from lottery.ledger.segment import HEADER_BYTES
 from lottery.ops.log import value_text
 from lottery.wire import classic, lottery1
@@ -50,6 +51,7 @@ from lottery.wire.messages import (
     Received,
     Winners,
 )
+from lottery.writer import LOCK_FD
 
 ROW = "Ana,Gil,30904465,1999-03-17,7574"
 
@@ -138,7 +140,8 @@ def test_start_where_it_cannot_listen(tmp_path: Path) -> None:
     good, bad = MemoryEndpoint(), MemoryEndpoint(refusal)
     settings = settings_in(tmp_path)
     door = Door([Listener(good), Listener(bad)], Admission())
-    central = Central(settings, reactor, door, OffThread(), lambda: False, log, 10)
+    ledgers = FileLedgers(DataDirectory(settings.data_dir), 0, LOCK_FD)
+    central = Central(settings, ledgers, reactor, door, OffThread(), lambda: False, log, 10)
     with pytest.raises(StartError, match=r"^cannot listen, .*12345.*already in use") as error:
         central.startService()
     assert error.value.__cause__ is not None
@@ -353,7 +356,7 @@ def test_draws_follow_each_other(tmp_path: Path) -> None:
         assert [each["draw"] for each in house.log.of("draw_open")] == ["1", "2", "3"]
         for draw, total in ((1, 1), (2, 0)):
             house.agencies[draw - 1].say(Received(draw, total))
-        assert house.central._pools == [house.draw.pool]
+        assert house.central._succession.pools == [house.draw.pool]
         assert house.central._rounds.concluding == []
 
 

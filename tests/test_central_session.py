@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from zope.interface.verify import verifyObject
 
 from lottery.central.admission import Admission
-from lottery.central.draw import DELIVERY_SECONDS
 from lottery.central.session import AgencySession
+from lottery.central.terms import DELIVERY_SECONDS
 from lottery.errors import Code
 from lottery.wire import classic, lottery1
 from lottery.wire.messages import (

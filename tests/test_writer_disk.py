@@ -13,7 +13,8 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from lottery.ledger.longwork import Interrupted
-from lottery.writer.disk import ROOM_SECONDS, DiskWork, lacks_room
+from lottery.ledger.segment import NotNow
+from lottery.writer.disk import ROOM_SECONDS, DiskWork, passes
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -143,15 +144,16 @@ def test_the_failure_of_a_pause_is_the_stop() -> None:
     ("error", "lacks"),
     [
         (FULL, True),
+        (NotNow(errno.EAGAIN, "away"), True),
         (OSError(errno.EDQUOT, "quota"), True),
         (OSError(errno.EFBIG, "limit"), True),
         (OSError(errno.EIO, "broken"), False),
         (OSError("no number"), False),
     ],
 )
-def test_what_lacks_room(error: OSError, lacks: bool) -> None:
+def test_what_passes(error: OSError, lacks: bool) -> None:
     """Full disk, used up quota, file too large; nothing else gets better by waiting."""
-    assert lacks_room(error) is lacks
+    assert passes(error) is lacks
 
 
 def test_idle() -> None:

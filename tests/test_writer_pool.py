@@ -19,8 +19,10 @@ from writer_rig import Notes, closed, ended, stored
 
 from lottery.errors import DamagedLedger
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.files import FileDraw
 from lottery.ledger.standing import Standing
 from lottery.ops.figures import Figures
+from lottery.writer import LOCK_FD
 from lottery.writer.disk import ROOM_SECONDS, DiskWork
 from lottery.writer.pipe import Order
 from lottery.writer.pool import WriterPool, WriterTerms
@@ -45,11 +47,10 @@ class Rig:
         self.off_thread = OffThread()
         self.disk = DiskWork(self.off_thread, self.reactor, self.log)
         self.broken: list[Failure] = []
-        terms = WriterTerms(limit, 30, min_free, LOCK)
+        terms = WriterTerms(limit, 30)
+        ledger = FileDraw(self.directory, min_free, {LOCK_FD: LOCK})
         broken = self.broken.append
-        self.pool = WriterPool(
-            self.reactor, self.directory, terms, self.disk, broken, Figures(), self.log
-        )
+        self.pool = WriterPool(self.reactor, ledger, terms, self.disk, broken, Figures(), self.log)
 
     @property
     def children(self) -> list[FakeChild]:
@@ -403,9 +404,9 @@ def test_close_waits_for_all(tmp_path: Path) -> None:
     rig.children[1].end()
     assert ends == [
         [
-            WriterEnd(1001, rig.directory.segment(1), 3),
-            WriterEnd(1002, rig.directory.segment(2), 0),
-            WriterEnd(1003, rig.directory.segment(3), 0),
+            WriterEnd(1001, "segment-0001.log", 3),
+            WriterEnd(1002, "segment-0002.log", 0),
+            WriterEnd(1003, "segment-0003.log", 0),
         ]
     ]
     assert [child.signals for child in rig.children] == [[], [], []]
@@ -464,5 +465,5 @@ def test_close_twice(rig: Rig) -> None:
     rig.reactor.advance(3)
     assert rig.children[0].signals == ["KILL"]
     rig.children[0].die()
-    assert ends == [[WriterEnd(1001, rig.directory.segment(1), -9)]] * 2
+    assert ends == [[WriterEnd(1001, "segment-0001.log", -9)]] * 2
     assert rig.reactor.getDelayedCalls() == []

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from twisted.logger import LogLevel
 
-from lottery.ledger.directory import DataDirectory
+from lottery.ledger.face import Ledgers, Unfinished
 from lottery.ledger.record import DrawRecord
-from lottery.ledger.recovery import UnfinishedDraw
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
 
@@ -27,15 +26,15 @@ def tell_settings(settings: CentralSettings, log: ActionLog) -> None:
         log("ignored_setting", "success", LogLevel.debug, key=key)
 
 
-def tell_if_open_to_others(data: DataDirectory, log: ActionLog) -> None:
+def tell_if_open_to_others(ledgers: Ledgers, log: ActionLog) -> None:
     """Warn of a data directory that other users may look into."""
-    if data.open_to_others:
-        details = {"data_dir": data.path, "error": "others may use it"}
+    if ledgers.open_to_others:
+        details = {"data_dir": ledgers.open_to_others, "error": "others may use it"}
         log("data_directory", "fail", LogLevel.warn, **details)
 
 
 def tell_kept_promises(
-    unfinished: Iterable[UnfinishedDraw], winning_number: int | None, log: ActionLog
+    unfinished: Iterable[Unfinished], winning_number: int | None, log: ActionLog
 ) -> None:
     """Say of which draws the number will be random, though a fixed one is wanted now.
 

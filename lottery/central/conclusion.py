@@ -16,13 +16,12 @@ from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
-from lottery.central.draw import DrawTerms
 from lottery.central.place import Abandoned, Participant, Place
+from lottery.central.terms import DrawTerms
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
-from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.face import DrawLedger
 from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import DrawRecord
-from lottery.ledger.seal import all_winners, draw_number, note_delivered, seal
 from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.wire import classic
@@ -53,7 +52,7 @@ class Conclusion:
 
     def __init__(
         self,
-        directory: DrawDirectory,
+        ledger: DrawLedger,
         record: DrawRecord,
         places: Iterable[Place],
         clock: IReactorTime,
@@ -66,8 +65,8 @@ class Conclusion:
 
         :param received: told of each agency that has acknowledged its winners.
         """
-        self.directory = directory
-        self.number = directory.number
+        self.ledger = ledger
+        self.number = record.draw
         self.record = record
         self.places = {place.agency: place for place in places if place.agency is not None}
         self._clock = clock
@@ -81,6 +80,14 @@ class Conclusion:
         self._rereading = DeferredLock()
         self._damage_told: set[int] = set()
 
+    async def close(self) -> None:
+        """Publish that the draw takes no more bets.
+
+        :raises Interrupted: if the central is being stopped.
+        """
+        ledger, record = self.ledger, self.record
+        self.record = await self._disk.do("closing", lambda: ledger.close(record))
+
     async def run(self, winning_number: int | None) -> None:
         """Go on from the step reached to the end.
 
@@ -90,17 +97,17 @@ class Conclusion:
             takes part: no number is drawn over less.
         :raises Interrupted: if the central is being stopped.
         """
-        directory, stopped = self.directory, self._is_stopped
+        ledger, stopped = self.ledger, self._is_stopped
         if self.record.state == "closing":
             record = self.record
-            self.record = await self._disk.do("seal", lambda: seal(directory, record, stopped))
+            self.record = await self._disk.do("seal", lambda: ledger.seal(record, stopped))
         if self.record.state == "void":
             self._log("sorteo", "fail", LogLevel.warn, draw=self.number, error="void, nobody ended")
             return
         if self.record.state == "sealed":
             sealed = self.record
             self.record = await self._disk.do(
-                "draw", lambda: draw_number(directory, sealed, winning_number, stopped)
+                "draw", lambda: ledger.draw_number(sealed, winning_number, stopped)
             )
         if self.record.state == "drawn":
             await self._deliver_all()
@@ -229,16 +236,16 @@ class Conclusion:
         return {place.agency: winners.get(place.agency, [])}
 
     async def _read_winners(self) -> Winners:
-        directory, record, stopped = self.directory, self.record, self._is_stopped
-        return await self._disk.do("winners", lambda: all_winners(directory, record, stopped))
+        ledger, record, stopped = self.ledger, self.record, self._is_stopped
+        return await self._disk.do("winners", lambda: ledger.winners(record, stopped))
 
     async def _publish(self) -> None:
         """Publish who has received its winners."""
         await self._publishing.acquire()
         try:
-            directory, record, received = self.directory, self.record, frozenset(self.received)
+            ledger, record, received = self.ledger, self.record, frozenset(self.received)
             self.record = await self._disk.do(
-                "delivered", lambda: note_delivered(directory, record, received)
+                "delivered", lambda: ledger.note_delivered(record, received)
             )
         finally:
             self._publishing.release()

@@ -3,63 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import TypeVar
 
-from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from lottery.central.place import Abandoned, LeftOut, Participant, Place
+from lottery.central.terms import DrawTerms
 from lottery.errors import Code, RemoteProtocolError
-from lottery.ledger.directory import DrawDirectory
-from lottery.ledger.record import AgencyPart
+from lottery.ledger.face import DrawLedger
+from lottery.ledger.record import AgencyPart, DrawRecord
 from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.wire import classic, lottery1
-from lottery.wire.frames import PAYLOAD_LIMIT
-from lottery.wire.messages import DrawState, Hello, Welcome
+from lottery.wire.messages import DrawState, Hello
 from lottery.writer.pool import WriterPool
 from lottery.writer.seat import Seat
 
-#: How long an agency may stand still while it is told its winners, if it may be away or
-#: silent for ever otherwise: a draw has to end.
-DELIVERY_SECONDS = 30.0
-
 T = TypeVar("T")
-
-
-@frozen
-class DrawTerms:
-    """What holds for every draw of a central, in seconds.
-
-    :ivar silence: how long an agency may be silent in its turn, 0 for ever.
-    :ivar rejoin: how long it may be away, 0: not at all.
-    :ivar deadline: from the first session of this process on, 0: none.
-    """
-
-    silence: float
-    rejoin: float
-    deadline: float
-
-    @property
-    def delivery(self) -> float:
-        """How long an agency may stand still while it is told its winners."""
-        return self.rejoin or self.silence or DELIVERY_SECONDS
-
-    def welcome(self, draw: int, state: DrawState, standing: Standing) -> Welcome:
-        """Say where an agency has to go on."""
-        return Welcome(
-            draw=draw,
-            state=state,
-            ended=standing.ended,
-            next_index=standing.next_index,
-            crc=standing.crc,
-            payload_limit=PAYLOAD_LIMIT,
-            silence=min(ceil(self.silence), 0xFFFFFFFF),
-        )
 
 
 class Draw:
@@ -69,6 +32,7 @@ class Draw:
     from the sessions seen so far, it would fire as soon as the first few had ended, or
     at once if there was none.
 
+    :ivar record: as it was opened.
     :ivar taken: the places that agencies have taken, by their numbers.
     :ivar came: fires when the first of them has come, be it to an earlier process.
     :ivar closed: whether every part is decided, so that nobody can come in any more.
@@ -77,18 +41,19 @@ class Draw:
 
     def __init__(
         self,
-        directory: DrawDirectory,
-        places: int,
+        ledger: DrawLedger,
+        record: DrawRecord,
         pool: WriterPool,
         clock: IReactorTime,
         terms: DrawTerms,
         log: ActionLog,
     ) -> None:
-        """:param places: how many agencies may take part."""
-        self.directory = directory
-        self.number = directory.number
+        """:param record: that of the open draw; it says how many agencies may take part."""
+        self.ledger = ledger
+        self.record = record
+        self.number = record.draw
         self.pool = pool
-        self.places = [Place(clock, terms.rejoin) for _ in range(places)]
+        self.places = [Place(clock, terms.rejoin) for _ in range(record.places)]
         self.closed = False
         self.taken: dict[int, Place] = {}
         self.came: Deferred[None] = Deferred()

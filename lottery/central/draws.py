@@ -8,11 +8,12 @@ from weakref import WeakValueDictionary
 from twisted.internet.interfaces import IReactorTime
 
 from lottery.central.conclusion import Conclusion
-from lottery.central.draw import Draw, DrawTerms
+from lottery.central.draw import Draw
 from lottery.central.place import Participant, Place
 from lottery.central.reconnects import Reconnects
+from lottery.central.terms import DrawTerms
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
-from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.face import DrawLedger, Ledgers
 from lottery.ledger.record import AgencyPart, DrawRecord
 from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
@@ -32,7 +33,7 @@ class Draws:
 
     def __init__(
         self,
-        data: DataDirectory,
+        ledgers: Ledgers,
         clock: IReactorTime,
         terms: DrawTerms,
         disk: DiskWork,
@@ -42,9 +43,9 @@ class Draws:
         self.open: Draw | None = None
         self.latest: Conclusion | None = None
         self.unreceived: dict[int, int] = {}
-        self._data = data
+        self._ledgers = ledgers
         self._clock = clock
-        self._terms = terms
+        self.terms = terms
         self._disk = disk
         self._reconnects = reconnects
         self._log = log
@@ -72,7 +73,7 @@ class Draws:
         self._past[conclusion.number] = conclusion
 
     def conclusion(
-        self, directory: DrawDirectory, record: DrawRecord, places: Iterable[Place] | None = None
+        self, ledger: DrawLedger, record: DrawRecord, places: Iterable[Place] | None = None
     ) -> Conclusion:
         """Make what concludes a draw.
 
@@ -83,10 +84,10 @@ class Draws:
             places = [self._restored(part) for part in record.succeeded]
 
         def received(agency: int) -> None:
-            self.received(agency, directory.number)
+            self.received(agency, record.draw)
 
         return Conclusion(
-            directory, record, places, self._clock, self._terms, self._disk, received, self._log
+            ledger, record, places, self._clock, self.terms, self._disk, received, self._log
         )
 
     def received(self, agency: int, draw: int) -> None:
@@ -140,14 +141,14 @@ class Draws:
         past = self._past.get(number)
         if past is not None:
             return past
-        for directory in self._data.draws():
-            if directory.number == number:
-                past = self._past[number] = self.conclusion(directory, directory.read())
-                return past
-        return None
+        ledger = self._ledgers.find(number)
+        if ledger is None:
+            return None
+        past = self._past[number] = self.conclusion(ledger, ledger.read())
+        return past
 
     def _restored(self, part: AgencyPart) -> Place:
-        place = Place(self._clock, self._terms.rejoin)
+        place = Place(self._clock, self.terms.rejoin)
         place.restore(part.agency, part.dialect, Standing(part.bets, part.crc32, ended=True))
         return place
 

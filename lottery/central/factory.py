@@ -7,11 +7,11 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
 from lottery.central.admission import Admission
-from lottery.central.draw import DrawTerms
 from lottery.central.draws import Draws
 from lottery.central.patience import Patience
 from lottery.central.session import AgencySession
 from lottery.central.strangers import Strangers, origin_of
+from lottery.central.terms import DrawTerms
 from lottery.errors import Code
 from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog

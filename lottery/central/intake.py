@@ -17,11 +17,11 @@ T = TypeVar("T")
 class IntakeTimeline:
     """The timeline of one draw, from when somebody comes to it until its parts are decided."""
 
-    def __init__(self, draw: Draw, clock: IReactorTime, disk: DiskWork) -> None:
+    def __init__(self, draw: Draw, log: IntakeLog, clock: IReactorTime, disk: DiskWork) -> None:
         self._draw = draw
         self._clock = clock
         self._disk = disk
-        self._log = IntakeLog(draw.directory.intake_csv)
+        self._log = log
         self._noted = -1
         self._writing = DeferredLock()  # a slow disk has one at work; only the last line waits
         self._next: IDelayedCall | None = None

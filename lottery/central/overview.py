@@ -10,7 +10,6 @@ from lottery.central.draws import Draws
 from lottery.central.factory import AgencyFactory
 from lottery.central.place import Place
 from lottery.central.roster import Agency
-from lottery.errors import DamagedLedger
 from lottery.ops.views import AgencyView, CentralView, DrawView, WriterView
 from lottery.writer.pool import WriterPool
 
@@ -33,7 +32,6 @@ class Overview:
         self._factory = factory
         self._pools = pools
         self._winning_number = winning_number
-        self._promised: tuple[int, str | None] = (0, None)
 
     def not_ready(self) -> str:
         """Say why no agency can be served now; empty if any can."""
@@ -69,7 +67,7 @@ class Overview:
     ) -> tuple[Sequence[AgencyView], DrawView | None]:
         if isinstance(shown, Draw):
             views = [*_coming(shown, self._roster), *self._expected(shown.taken)]
-            commitment = self._commitment(shown)
+            commitment = shown.record.commitment
             number = None if commitment else self._winning_number
             draw = _summary(shown, "open", len(shown.places), views, number, commitment)
             return views, draw
@@ -97,15 +95,6 @@ class Overview:
         for agency in self._roster.values():
             if agency.number not in came:
                 yield AgencyView(agency.number, agency.name, "", "expected", 0)
-
-    def _commitment(self, draw: Draw) -> str | None:
-        """Read in the record of an open draw, once, what it promises."""
-        if self._promised[0] != draw.number:
-            try:
-                self._promised = (draw.number, draw.directory.read().commitment)
-            except (DamagedLedger, OSError):
-                return None  # that it cannot be read is for those to say who need it
-        return self._promised[1]
 
 
 def _number(shown: Draw | Conclusion | None) -> int:
@@ -159,5 +148,5 @@ def _summary(
         bets=sum(view.bets for view in views),
         winning_number=number,
         commitment=commitment,
-        directory=str(draw.directory.path),
+        directory=draw.ledger.path,
     )

@@ -73,7 +73,11 @@ class Record(NamedTuple):
     classic: bool
 
 
-class NoRoom(OSError):
+class NotNow(OSError):
+    """It cannot be done now, and may be later; nothing of it was done."""
+
+
+class NoRoom(NotNow):
     """There was no room; what was to be written is not there, neither in memory nor on disk."""
 
 

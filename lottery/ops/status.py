@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -69,7 +70,7 @@ class StatusPage:
         :param hosts: by which the page may be asked for, beside addresses and ``localhost``.
         """
 
-        def measure(directory: str) -> Deferred[DiskRoom]:
+        def measure(directory: Path) -> Deferred[DiskRoom]:
             work = disk.do("measure", lambda: disk_room(directory))
             return Deferred.fromCoroutine(work)
 

@@ -6,6 +6,7 @@ Who shows them (the status page, the metrics) knows nothing of sessions, places 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol as Interface
 
 from attrs import frozen
@@ -45,7 +46,7 @@ class DrawView:
     :ivar bets: of all its agencies that are stored.
     :ivar winning_number: None if it is not known.
     :ivar commitment: SHA-256 in hex of the secret that the number is made of; None: a fixed one.
-    :ivar directory: where its files are.
+    :ivar directory: where its files are; None: it has none.
     """
 
     draw: int
@@ -57,7 +58,7 @@ class DrawView:
     bets: int
     winning_number: int | None
     commitment: str | None
-    directory: str
+    directory: Path | None
 
 
 @frozen

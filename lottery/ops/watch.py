@@ -52,13 +52,13 @@ class Shown:
     min_free: int
 
 
-def disk_room(directory: str) -> DiskRoom:
+def disk_room(directory: Path) -> DiskRoom:
     """Measure the files of a draw, and their disk; may take long.
 
     :raises OSError: if it cannot be looked at.
     """
     ledger = 0
-    for path in Path(directory).iterdir():
+    for path in directory.iterdir():
         try:
             ledger += path.stat().st_size
         except FileNotFoundError:
@@ -81,7 +81,7 @@ class Watch:
         figures: Figures,
         shown: Shown,
         clock: IReactorTime,
-        measure: Callable[[str], Deferred[DiskRoom]],
+        measure: Callable[[Path], Deferred[DiskRoom]],
     ) -> None:
         """:param measure: measures the files of a draw off this thread; may fail."""
         self.rows = Rows()
@@ -183,7 +183,7 @@ class Watch:
         }
 
     def _measure_disk(self, draw: DrawView) -> None:
-        if self._measuring:
+        if self._measuring or draw.directory is None:
             return
         self._measuring, self._measured = True, draw.draw
 

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
 from lottery.ledger.longwork import Interrupted
-from lottery.ledger.segment import NO_ROOM
+from lottery.ledger.segment import NO_ROOM, NotNow
 from lottery.ops.log import ActionLog
 
 #: How long to wait for room before it is tried again.
@@ -70,13 +70,29 @@ class DiskWork:
             try:
                 return await self._off_thread(work)
             except OSError as error:
-                if not lacks_room(error):
-                    raise
-                self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
+                self._note(what, error)
             finally:
                 self._working.discard(working)
                 working.callback(None)
             await self.pause()
+
+    async def do_here(self, what: str, work: Callable[[], T]) -> T:
+        """Do the same in this thread: what is over in the time of a flush."""
+        while True:
+            try:
+                return work()
+            except OSError as error:
+                self._note(what, error)
+            await self.pause()
+
+    def _note(self, what: str, error: OSError) -> None:
+        """Say that something has to wait.
+
+        :raises OSError: the same, if waiting does not help.
+        """
+        if not passes(error):
+            raise error
+        self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
 
     async def pause(self) -> None:
         """Wait until it is worth a try again.
@@ -95,6 +111,6 @@ class DiskWork:
             self._waiting.discard(waiting)
 
 
-def lacks_room(error: OSError) -> bool:
-    """Whether the same might succeed when there is room on the disk."""
-    return error.errno in NO_ROOM
+def passes(error: OSError) -> bool:
+    """Whether the same might succeed later: when there is room, or the database is back."""
+    return isinstance(error, NotNow) or error.errno in NO_ROOM

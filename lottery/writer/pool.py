@@ -14,14 +14,12 @@ from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.face import DrawLedger, WriterPlan
 from lottery.ledger.longwork import Interrupted
-from lottery.ledger.reading import TornTail
-from lottery.ledger.salvage import extend, salvage
 from lottery.ledger.standing import Standing
 from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
-from lottery.writer import ANSWERS_FD, LOCK_FD, ORDERS_FD
+from lottery.writer import ANSWERS_FD, ORDERS_FD
 from lottery.writer.disk import DiskWork
 from lottery.writer.pipe import Exit
 from lottery.writer.process import Writer, WriterEnd
@@ -38,15 +36,10 @@ class WriterTerms:
 
     :ivar limit: how many may run at once.
     :ivar timeout_seconds: one that has something in hand and says nothing for so long is killed.
-    :ivar min_free_bytes: what it has to leave free on the disk.
-    :ivar lock_fd: of the data directory; every writer inherits it, so that the directory
-        stays locked as long as one of them lives.
     """
 
     limit: int
     timeout_seconds: float
-    min_free_bytes: int
-    lock_fd: int
 
 
 class WriterPool:
@@ -56,8 +49,8 @@ class WriterPool:
     that, sessions share the least busy one. A writer that dies takes the sessions that
     it served with it and no others; the next session gets a new one.
 
-    The segment of a writer that did not end well is salvaged before the seats at it are
-    settled: nobody is welcomed to bets that are only thought to be on disk.
+    Of a writer that did not end well, the ledger says what it has stored before the seats at it
+    are settled: nobody is welcomed to bets that are only thought to be on disk.
 
     :ivar draw: the number of the draw.
     """
@@ -65,24 +58,24 @@ class WriterPool:
     def __init__(
         self,
         reactor: ReactorForWriters,
-        directory: DrawDirectory,
+        ledger: DrawLedger,
         terms: WriterTerms,
         disk: DiskWork,
         broken: Callable[[Failure], None],
         figures: Figures,
         log: ActionLog,
     ) -> None:
-        """:param broken: told of a segment that is damaged, or that cannot be salvaged."""
-        self.draw = directory.number
+        """:param broken: told if the ledger is damaged, or cannot say what is stored."""
+        self.draw = ledger.number
         self._reactor = reactor
-        self._directory = directory
+        self._ledger = ledger
         self._terms = terms
         self._disk = disk
         self._broken = broken
         self._figures = figures
         self._log = log
         self._running: list[Writer] = []
-        self._number = directory.highest_segment()
+        self._number = ledger.writers()
         self._ends: list[Deferred[WriterEnd]] = []
         self._closed = False
 
@@ -133,17 +126,19 @@ class WriterPool:
 
     def _start(self) -> Writer:
         number = self._number + 1
-        segment = self._directory.segment(number)
-        timeout = self._terms.timeout_seconds
-        writer = Writer(self._reactor, segment, timeout, self._figures, self._log)
+        plan = self._ledger.plan_writer(number)
+        writer = Writer(
+            self._reactor, plan.name, self._terms.timeout_seconds, self._figures, self._log
+        )
         # -P: the package of this process, never one that happens to lie in the
-        # directory where the central was started. env=None: the parent's; Twisted's
-        # default is an empty one.
-        words = (segment, self._directory.number, number, self._terms.min_free_bytes, os.getpid())
-        command = (sys.executable, "-P", "-m", "lottery.writer", *map(str, words))
+        # directory where the central was started. An empty environment, which is Twisted's
+        # default, would not do.
+        words = map(str, (*plan.words, os.getpid()))
+        command = (sys.executable, "-P", "-m", "lottery.writer", *words)
+        environment = {**os.environ, **plan.environment} if plan.environment else None
         fds: dict[int, int | str] = {ORDERS_FD: "w", 1: "r", 2: "r", ANSWERS_FD: "r"}
-        fds[LOCK_FD] = self._terms.lock_fd
-        self._reactor.spawnProcess(writer, sys.executable, command, env=None, childFDs=fds)
+        fds |= plan.inherits
+        self._reactor.spawnProcess(writer, sys.executable, command, env=environment, childFDs=fds)
         self._number = number
         self._running.append(writer)
         self._log(
@@ -151,11 +146,11 @@ class WriterPool:
             "in_progress",
             LogLevel.debug,
             pid=writer.pid,
-            draw=self._directory.number,
-            segment=segment.name,
+            draw=self.draw,
+            segment=plan.name,
         )
         writer.gone.addCallback(self._note_end, writer)
-        self._ends.append(writer.gone.addCallback(self._settle, writer, number))
+        self._ends.append(writer.gone.addCallback(self._settle, writer, plan))
         return writer
 
     def _note_end(self, end: WriterEnd, writer: Writer) -> WriterEnd:
@@ -166,30 +161,25 @@ class WriterPool:
             "success" if done else "fail",
             LogLevel.debug if done else LogLevel.error,
             pid=end.pid,
-            draw=self._directory.number,
-            segment=end.segment.name,
+            draw=self.draw,
+            segment=end.segment,
             status=end.status,
         )
         return end
 
-    def _settle(self, end: WriterEnd, writer: Writer, number: int) -> Deferred[WriterEnd]:
-        return Deferred.fromCoroutine(self._settled(end, writer, number))
+    def _settle(self, end: WriterEnd, writer: Writer, plan: WriterPlan) -> Deferred[WriterEnd]:
+        return Deferred.fromCoroutine(self._settled(end, writer, plan))
 
-    async def _settled(self, end: WriterEnd, writer: Writer, number: int) -> WriterEnd:
+    async def _settled(self, end: WriterEnd, writer: Writer, plan: WriterPlan) -> WriterEnd:
         """Learn what a writer has stored without a word, if it did not end well."""
-        if end.status == Exit.DONE and end.segment.exists():
+        if self._ledger.is_settled(plan, well=end.status == Exit.DONE):
             writer.settle({})
             return end
         told = {seat.agency: seat.standing for seat in writer.seats.values()}
-        draw = self._directory.number
-
-        def work() -> tuple[TornTail | None, dict[int, Standing]]:
-            # Anew, whatever it looks like: if a flush has failed, looks say nothing.
-            torn = salvage(end.segment, draw, number, anew=True)
-            return torn, extend(end.segment, told)
-
         try:
-            torn, standings = await self._disk.do("salvage", work)
+            torn, standings = await self._disk.do(
+                "salvage", lambda: self._ledger.settle(plan, told)
+            )
         except Interrupted:
             return end  # the next start salvages it
         except Exception:  # noqa: BLE001 (whatever it is, the central has to hear of it)
@@ -199,8 +189,8 @@ class WriterPool:
             "salvage",
             "success",
             LogLevel.warn,
-            draw=draw,
-            segment=end.segment.name,
+            draw=self.draw,
+            segment=plan.name,
             torn_bytes=torn.length if torn else 0,
         )
         writer.settle(standings)

@@ -23,7 +23,6 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Mapping
-from pathlib import Path
 from typing import cast
 
 from attrs import frozen
@@ -67,7 +66,7 @@ class WriterEnd:
     """How a writer ended: its exit status, or the negative number of a signal."""
 
     pid: int
-    segment: Path
+    segment: str
     status: int
 
 
@@ -85,7 +84,7 @@ class Writer(ProcessProtocol):
     def __init__(
         self,
         clock: IReactorTime,
-        segment: Path,
+        segment: str,
         timeout_seconds: float,
         figures: Figures,
         log: ActionLog,

@@ -47,6 +47,7 @@ from writer_rig import Notes
 
 from lottery.errors import Code
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.files import FileDraw
 from lottery.ledger.segment import Kind, Records, pack_close, pack_head
 from lottery.ledger.standing import Standing
 from lottery.ops.figures import Figures
@@ -112,10 +113,11 @@ class Rig:
         self.log = MemoryLog()
         self.broken: list[Failure] = []
         self.lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        terms = WriterTerms(limit, timeout_seconds, 0, self.lock)
+        terms = WriterTerms(limit, timeout_seconds)
+        ledger = FileDraw(self.draw, 0, {LOCK_FD: self.lock})
         disk = DiskWork(deferToThread, reactor, self.log)
         self.pool = WriterPool(
-            reactor, self.draw, terms, disk, self.broken.append, Figures(), self.log
+            reactor, ledger, terms, disk, self.broken.append, Figures(), self.log
         )
         self.ends: list[WriterEnd] = []
 
@@ -210,7 +212,7 @@ async def test_stores_and_acknowledges(tmp_path: Path) -> None:
         (how,) = await rig.close()
         assert await first.hears() == ("stored", 3, 1)
         assert await first.hears() == ("ended", 3)
-        assert how == WriterEnd(rig.pids[0], rig.draw.segment(1), 0)
+        assert how == WriterEnd(rig.pids[0], "segment-0001.log", 0)
     assert rows_in(rig.draw.segments()) == b"3," + ROW + (b"7," + ROW) * 3
     assert ends_in(rig.draw.segments()) == {3: 1, 7: 3}
     assert rig.log.of("writer_output") == []
@@ -373,18 +375,22 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from writer_rig import Notes
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.files import FileDraw
 from lottery.ledger.standing import Standing
 from lottery.ops.figures import Figures
 from lottery.wire.lottery1 import encode
 from lottery.wire.messages import Batch
+from lottery.writer import LOCK_FD
 from lottery.writer.disk import DiskWork
 from lottery.writer.pool import WriterPool, WriterTerms
 
 batch = encode(Batch(0, 1, b"Ana,Gil,1,2000-01-01,7\\n"))
 log = MemoryLog()
-terms = WriterTerms(1, 30, 0, os.open(os.devnull, os.O_RDWR))
+terms = WriterTerms(1, 30)
+lock = os.open(os.devnull, os.O_RDWR)
+ledger = FileDraw(DrawDirectory(1, Path(sys.argv[1])), 0, {LOCK_FD: lock})
 disk = DiskWork(deferToThread, reactor, log)
-pool = WriterPool(reactor, DrawDirectory(1, Path(sys.argv[1])), terms, disk, print, Figures(), log)
+pool = WriterPool(reactor, ledger, terms, disk, print, Figures(), log)
 client = Notes()
 client.stored = lambda next_index, bets: print(log.actions[0]["pid"], flush=True)
 reactor.callWhenRunning(

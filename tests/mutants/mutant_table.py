@@ -95,9 +95,9 @@ MUTANTS: Final = (
         "counted before the salvage",
         (
             Edit(
-                "lottery/writer/pool.py",
-                "            torn = salvage(end.segment, draw, number, anew=True)\n",
-                "            torn = None\n",
+                "lottery/ledger/files.py",
+                "        torn = salvage(segment, self.number, number, anew=True)\n",
+                "        torn = None\n",
             ),
         ),
         ("tests/test_writer_pool.py::test_a_dead_writers_seats_are_settled_by_its_salvage",),
@@ -106,9 +106,9 @@ MUTANTS: Final = (
         "salvaged by a look at the file only",
         (
             Edit(
-                "lottery/writer/pool.py",
-                "            torn = salvage(end.segment, draw, number, anew=True)\n",
-                "            torn = salvage(end.segment, draw, number)\n",
+                "lottery/ledger/files.py",
+                "        torn = salvage(segment, self.number, number, anew=True)\n",
+                "        torn = salvage(segment, self.number, number)\n",
             ),
         ),
         ("tests/test_writer_pool.py::test_a_closed_segment_is_written_anew",),
@@ -184,7 +184,7 @@ MUTANTS: Final = (
         (
             Edit(
                 "lottery/writer/pool.py",
-                "        fds[LOCK_FD] = self._terms.lock_fd\n",
+                "        fds |= plan.inherits\n",
                 "",
             ),
         ),

@@ -1,0 +1,199 @@
+"""One draw after the other: opened or taken up again, held until all parts are decided, concluded.
+
+While a draw is concluded, the next one is open already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from attrs import asdict, evolve
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.logger import LogLevel
+from twisted.python.failure import Failure
+
+from lottery.central.announcements import tell_promise
+from lottery.central.conclusion import Conclusion
+from lottery.central.draw import Draw
+from lottery.central.draws import Draws
+from lottery.central.intake import IntakeTimeline
+from lottery.central.place import Place
+from lottery.ledger.face import Ledgers, Unfinished
+from lottery.ledger.longwork import Interrupted
+from lottery.ops.figures import Figures
+from lottery.ops.log import ActionLog
+from lottery.settings import CentralSettings
+from lottery.writer.disk import DiskWork
+from lottery.writer.pool import ReactorForWriters, WriterPool, WriterTerms
+
+
+class Succession:
+    """The draws of a central, in order.
+
+    :ivar pools: the writers of those that take bets, or have just ceased to.
+    """
+
+    def __init__(
+        self,
+        settings: CentralSettings,
+        reactor: ReactorForWriters,
+        ledgers: Ledgers,
+        disk: DiskWork,
+        rounds: Draws,
+        keep_places: Callable[[Draw], None],
+        broken: Callable[[Failure], None],
+        figures: Figures,
+        log: ActionLog,
+    ) -> None:
+        """:param rounds: what the agencies are brought to.
+
+        :param keep_places: has a draw keep its places for those who may come.
+        :param broken: told of whatever the central cannot go on with.
+        """
+        self._settings = settings
+        self._reactor = reactor
+        self._ledgers = ledgers
+        self._disk = disk
+        self._rounds = rounds
+        self._keep_places = keep_places
+        self._broken = broken
+        self._figures = figures
+        self._log = log
+        self._closing: list[Deferred[None]] = []
+        self._draws = 0
+        self.pools: list[WriterPool] = []
+
+    def begin(self, unfinished: Sequence[Unfinished], places: int) -> list[Unfinished]:
+        """Open the draw that takes bets, or take it up again.
+
+        :param unfinished: what earlier processes have left.
+        :param places: how many agencies may take part in a new one.
+        :returns: the others of those, for :meth:`go_on`.
+        :raises OSError: if none can be opened.
+        """
+        others = list(unfinished)
+        self._draws = len(others)
+        if others and others[-1].record.state == "open":
+            self._rounds.open = self._restore(others.pop(), places)
+        elif self._may_open:
+            self._rounds.open = self._new(self._ledgers.open(places))
+        return others
+
+    def go_on(self, unfinished: Iterable[Unfinished]) -> None:
+        """Take draws that take no more bets up where an earlier process has left them."""
+        for each in unfinished:
+            record = each.record
+            if record.state == "open":
+                # The next one was opened, so all of its parts were decided; but not published.
+                draw = self._restore(each, record.places)
+                draw.leave_out_others("the draw closed when the central was started again")
+                self._close(draw, [place for place in draw.places if place.succeeded])
+            else:
+                self._note_resumed(each)
+                self._conclude(self._rounds.conclusion(each.ledger, record))
+
+    async def hold(self, places: Callable[[], int]) -> None:
+        """Hold one draw after the other, until all are at their end, or the central is stopped.
+
+        :param places: how many agencies may take part in the next one.
+        """
+        while (draw := self._rounds.open) is not None:
+            successes = await draw.outcomes
+            if self._disk.stopped:
+                return
+            self._close(draw, successes)
+            self._rounds.open = None
+            if self._may_open:
+                try:
+                    await self._open_next(places)
+                except Interrupted:
+                    return
+                except OSError:
+                    # Nobody can come any more, but those who have ended get their winners.
+                    await self.idle()
+                    raise
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Wait until no draw is being concluded any more."""
+        await DeferredList(list(self._closing))
+
+    async def close_writers(self, grace_seconds: float) -> None:
+        """Let all writers end; who has not by then is killed."""
+        await gatherResults([pool.close(grace_seconds) for pool in self.pools])
+
+    @property
+    def _may_open(self) -> bool:
+        return not self._settings.draws or self._draws < self._settings.draws
+
+    async def _open_next(self, places: Callable[[], int]) -> None:
+        """Open the next draw; on a full disk, as soon as there is room.
+
+        In files that is done at once, so that nobody comes who finds no draw that is open.
+        """
+        do = self._disk.do_here if self._ledgers.alone else self._disk.do
+        opened = await do("open", lambda: self._ledgers.open(places()))
+        self._rounds.open = self._new(opened)
+
+    def _new(self, opened: Unfinished) -> Draw:
+        record = opened.record
+        self._draws += 1
+        self._log("draw_open", "success", draw=record.draw, agencies=record.places)
+        tell_promise(record, self._log)
+        return self._draw(opened)
+
+    def _draw(self, opened: Unfinished) -> Draw:
+        settings = self._settings
+        terms = WriterTerms(settings.writers, settings.writer_timeout)
+        pool = WriterPool(
+            self._reactor, opened.ledger, terms, self._disk, self._broken, self._figures, self._log
+        )
+        self.pools.append(pool)
+        draw = Draw(
+            opened.ledger, opened.record, pool, self._reactor, self._rounds.terms, self._log
+        )
+        draw.restore(opened.standings)
+        self._keep_places(draw)
+        if (timeline := opened.ledger.timeline) is not None:
+            IntakeTimeline(draw, timeline, self._reactor, self._disk)
+        return draw
+
+    def _restore(self, unfinished: Unfinished, wanted: int) -> Draw:
+        """Open a draw again that an earlier process has left open."""
+        self._note_resumed(unfinished)
+        record = unfinished.record
+        if record.places != wanted:
+            details = {"draw": record.draw, "agencies": record.places, "wanted": wanted}
+            self._log("places_kept", "success", LogLevel.warn, **details)
+        return self._draw(unfinished)
+
+    def _note_resumed(self, unfinished: Unfinished) -> None:
+        for tail in unfinished.torn:
+            self._log("torn_tail", "success", LogLevel.warn, **asdict(tail))
+        record = unfinished.record
+        details = {"draw": record.draw, "state": record.state, "agencies": record.places}
+        self._log("draw_resumed", "success", **details)
+        tell_promise(record, self._log)
+
+    def _close(self, draw: Draw, successes: Sequence[Place]) -> None:
+        """Take no more bets, and conclude the draw in its own time."""
+        record = evolve(draw.record, state="closing", agencies=draw.parts())
+        self._conclude(self._rounds.conclusion(draw.ledger, record, successes), draw)
+
+    def _conclude(self, conclusion: Conclusion, draw: Draw | None = None) -> None:
+        self._rounds.conclude(conclusion)
+        self._closing = [each for each in self._closing if not each.called]
+        closing = Deferred.fromCoroutine(self._concluded(conclusion, draw))
+        self._closing.append(closing.addErrback(self._broken))
+
+    async def _concluded(self, conclusion: Conclusion, draw: Draw | None) -> None:
+        try:
+            if draw is not None:
+                await conclusion.close()
+                await draw.pool.close(self._settings.writer_timeout)
+                self.pools.remove(draw.pool)
+                draw.log_left_out()
+            await conclusion.run(self._settings.winning_number)
+        except Interrupted:
+            return  # the next start goes on from here
+        self._rounds.concluded(conclusion)

@@ -1,0 +1,189 @@
+"""Connections to a ledger in PostgreSQL, and what an error of the database means.
+
+There are three kinds of errors. What passes (the database is away, is being taken over by its
+standby, has no connection to spare, no room) is :class:`~lottery.ledger.segment.NotNow`: nothing
+was done, and it may be tried again. A connection that ends within a COMMIT leaves open what was
+done: :class:`Unknown`. All else is for somebody to mend.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+
+from lottery.errors import LotteryError, SettingsError
+from lottery.ledger.segment import NoRoom, NotNow
+
+#: What a connection string gets if it says nothing of it: which of several hosts takes
+#: writes, and how soon one that is gone is given up. Seconds, but milliseconds at the last.
+_DEFAULTS: Final = {
+    "target_session_attrs": "read-write",
+    "connect_timeout": "2",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "client_encoding": "UTF8",
+}
+#: A commit is known to be on disk, here and at a synchronous standby; dates are as in bets.csv.
+_OPTIONS: Final = (
+    "-c synchronous_commit=on -c datestyle=ISO -c idle_in_transaction_session_timeout=60s"
+)
+_NO_ROOM: Final = "53100"
+#: What passes, by the first two or all five characters of SQLSTATE: connections, resources, an
+#: operator's doing, a standby that takes no writes, deadlocks.
+_PASSING: Final = ("08", "53", "57", "25006", "40")
+#: Idle connections that are kept.
+_MOST_IDLE: Final = 4
+
+T = TypeVar("T")
+
+
+class Unknown(LotteryError):
+    """The database went away before it said whether it has stored what it was given."""
+
+
+def checked_dsn(text: str) -> str:
+    """Give a connection string with all that it does not say itself.
+
+    :raises SettingsError: if it is none.
+    """
+    try:
+        given = conninfo_to_dict(text)
+    except psycopg.Error as error:
+        raise SettingsError(f"it is no connection string, {_one_line(error)}") from None
+    options = f"{_OPTIONS} {given.pop('options', '')}".strip()
+    return make_conninfo("", **{**_DEFAULTS, **given, "options": options})
+
+
+def connect(dsn: str, name: str) -> Connection:
+    """Open a connection; what is done there is in transactions of its own.
+
+    :param name: what the database calls it.
+    :raises NotNow: if the database cannot be reached, or takes no writes.
+    :raises LotteryError: if it does not let us in.
+    """
+    try:
+        return psycopg.connect(dsn, autocommit=True, application_name=name)
+    except psycopg.Error as error:
+        raise meaning(error) from error
+
+
+def meaning(error: psycopg.Error) -> NotNow | LotteryError:
+    """Give what an error of the database means, of which nothing was done."""
+    state, sentence = error.sqlstate or "", _one_line(error)
+    if state == _NO_ROOM:
+        return NoRoom(errno.ENOSPC, f"the database has no room, {sentence}")
+    # Without a state it comes from the client's side: nobody has answered, or not to the end.
+    passes = not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    if (passes and not _for_somebody(sentence)) or state.startswith(_PASSING):
+        return NotNow(errno.EAGAIN, f"the database is away, {sentence}")
+    return LotteryError(f"the database cannot be used, {sentence}")
+
+
+def _for_somebody(sentence: str) -> bool:
+    """Whether a failure to connect, which has no state, is one that waiting does not mend."""
+    words = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
+    return any(word in sentence for word in words)
+
+
+def _one_line(error: psycopg.Error) -> str:
+    """Give the text of an error; it may have several lines, and the password in none."""
+    return ", ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[Connection]:
+    """Do what the block does, all or nothing.
+
+    :raises NotNow: if nothing was done, and the same may succeed later.
+    :raises Unknown: if the connection ended within the COMMIT.
+    :raises LotteryError: if nothing was done for another reason.
+    """
+    committing = False
+    try:
+        connection.execute("BEGIN")
+        yield connection
+        committing = True
+        connection.execute("COMMIT")
+    except psycopg.Error as error:
+        _roll_back(connection)
+        if committing and (connection.closed or not error.sqlstate):
+            raise Unknown(f"the database went away within a commit, {_one_line(error)}") from error
+        raise meaning(error) from error
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: Connection) -> None:
+    if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
+        try:
+            connection.execute("ROLLBACK")
+        except psycopg.Error:
+            connection.close()
+
+
+class Connections:
+    """Connections for threads, each of which has one for as long as it needs it."""
+
+    def __init__(self, dsn: str, name: str) -> None:
+        """:param name: what the database calls them."""
+        self._dsn = dsn
+        self._name = name
+        self._idle: deque[Connection] = deque()  # its ends are safe to use from any thread
+        self._closed = False
+
+    def do(self, work: Callable[[Connection], T]) -> T:
+        """Do something in a transaction, and give what it gives.
+
+        It must be such that to do it twice is harmless: after a takeover, a connection that
+        was idle turns out to be gone, or it is not known whether a COMMIT came about; then it is
+        done once more, with a new one.
+
+        :raises NotNow: if it cannot be done now.
+        :raises LotteryError: if it cannot be done, and what it raises itself.
+        """
+        while True:
+            connection, fresh = self._take()
+            try:
+                with transaction(connection):
+                    result = work(connection)
+            except (NotNow, Unknown) as error:
+                connection.close()
+                if not fresh:
+                    continue
+                if isinstance(error, Unknown):
+                    raise NotNow(errno.EAGAIN, str(error)) from error
+                raise
+            except BaseException:
+                self._give_back(connection)
+                raise
+            self._give_back(connection)
+            return result
+
+    def close(self) -> None:
+        """Close those that are idle, and whichever become so."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> tuple[Connection, bool]:
+        try:
+            return self._idle.pop(), False
+        except IndexError:
+            return connect(self._dsn, self._name), True
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closed or connection.closed or len(self._idle) >= _MOST_IDLE:
+            connection.close()
+        else:
+            self._idle.append(connection)

@@ -1,0 +1,116 @@
+"""The tables of a ledger in PostgreSQL, and their version.
+
+Plain SQL that other engines know, too: no sequence, no trigger, no foreign key, and the agency
+in every key of what there is much of, so that it can be distributed by agency.
+
+``draw``
+    One row a draw: its state, how many places it has, whether agencies that have no place yet
+    may still come, the secret that was promised, and its record: the bytes that ``draw.json``
+    would have.
+``part``
+    One row for each agency that has a place in a draw. ``session`` grows with each of its
+    sessions, at whichever central: only the latest may store anything. ``central`` is where that
+    one is, NULL if the agency is away. ``ended`` with ``nonce`` is its END, ``left_out`` the
+    reason why it has no part any more; a part that has neither is not decided. The draw
+    can close when all are, so whoever locks the row of a part and finds it undecided
+    knows that the draw is open, and stays so until the lock is given back.
+``batch``
+    One row for each run of batches, in the transaction of its bets: from which of the agency's
+    bets on, how many, and the CRC-32 of its rows as sent up to the last of them. The key says
+    once and for all who has stored the bets that begin there.
+``bet``
+    One row a bet, as it was sent. The index of the numbers has all that finding winners needs.
+``central``
+    One row for each central that runs: it counts up as long as it lives.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lottery.errors import StartError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+#: What these tables are called together; another number is another form.
+VERSION: Final = 1
+
+#: So that centrals which start at once do not make the same table twice.
+_LOCK: Final = 7574_0001
+
+TABLES: Final = """
+CREATE SCHEMA lottery;
+CREATE TABLE lottery.version (version integer PRIMARY KEY);
+CREATE TABLE lottery.draw (
+    draw integer PRIMARY KEY,
+    state text NOT NULL,
+    places integer NOT NULL,
+    admits boolean NOT NULL,
+    secret bytea,
+    record bytea NOT NULL
+);
+CREATE TABLE lottery.part (
+    draw integer,
+    agency bigint,
+    classic boolean NOT NULL,
+    session bigint NOT NULL,
+    central text,
+    ended boolean NOT NULL DEFAULT false,
+    nonce bytea,
+    left_out text,
+    received boolean,
+    PRIMARY KEY (draw, agency)
+);
+CREATE TABLE lottery.batch (
+    draw integer,
+    agency bigint,
+    first bigint,
+    bets integer NOT NULL,
+    crc bigint NOT NULL,
+    PRIMARY KEY (draw, agency, first)
+);
+CREATE TABLE lottery.bet (
+    draw integer,
+    agency bigint,
+    index bigint,
+    first_name text NOT NULL,
+    last_name text NOT NULL,
+    document text NOT NULL,
+    birthdate date NOT NULL,
+    number text COLLATE "C" NOT NULL,
+    PRIMARY KEY (draw, agency, index)
+);
+CREATE INDEX bet_number ON lottery.bet (draw, number, agency, index);
+CREATE TABLE lottery.central (central text PRIMARY KEY, beat bigint NOT NULL);
+"""
+
+
+def prepare(connection: Connection) -> None:
+    """Make the tables if there are none, and see that they are those that this version knows.
+
+    :raises StartError: if they are of another version, or the database is of no use for them.
+    :raises psycopg.Error: if that cannot be found out.
+    """
+    with connection.transaction():
+        encoding = _word(connection, "SHOW server_encoding")
+        if encoding != "UTF8":
+            raise StartError(f"the database has the encoding {encoding}, it needs UTF8")
+        if _word(connection, "SHOW fsync") != "on":
+            raise StartError("the database does not keep what it says it keeps: fsync is off")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        there = _word(connection, "SELECT to_regclass('lottery.version')::text")
+        if there is None:
+            connection.execute(TABLES.encode())
+            connection.execute("INSERT INTO lottery.version VALUES (%s)", (VERSION,))
+        found = _word(connection, "SELECT max(version) FROM lottery.version")
+        if found != VERSION:
+            raise StartError(
+                f"the ledger in the database is of version {found}, this central knows "
+                f"version {VERSION}: use the central that made it, or a newer one"
+            )
+
+
+def _word(connection: Connection, query: str) -> object:
+    row = connection.execute(query.encode()).fetchone()
+    return row[0] if row else None
