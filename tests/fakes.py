@@ -21,10 +21,11 @@ from twisted.logger import LogEvent, Logger, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lottery.ledger.entry import SegmentStore, Store
 from lottery.ledger.segment import NoRoom, Segment
 from lottery.ops.log import LEVELS, ActionLog
 from lottery.writer import ANSWERS_FD, ORDERS_FD
-from lottery.writer.child import CannotGoOn, Clerk, SegmentPlan
+from lottery.writer.child import CannotGoOn, Clerk, StorePlan
 from lottery.writer.pipe import Answer, PipeReader, PipeRecord, pack
 
 TODAY = date(2026, 3, 17)
@@ -285,12 +286,12 @@ class WorkingChild(FakeChild):
         self.segment = Path(path)
         self._file: Segment | None = None
         self._read = 0
-        plan = SegmentPlan(path, int(draw), int(number), int(min_free))
+        plan = StorePlan(path, int(draw), int(number), int(min_free))
         self.clerk = Clerk(plan, lambda: today, lambda: 0.0, self._make)
 
-    def _make(self, path: str, draw: int, number: int, min_free: int) -> Segment:
+    def _make(self, path: str, draw: int, number: int, min_free: int) -> Store:
         self._file = DiskSegment(self._disk, path, draw, number, min_free)
-        return self._file
+        return SegmentStore(self._file)
 
     def work(self) -> bool:
         """Do all that waits: die of a signal, or store and answer what was ordered.

@@ -41,6 +41,7 @@ from writer_orders import (
 
 import lottery.writer.child as child_module
 from lottery.errors import Code
+from lottery.ledger.entry import SegmentStore, Store
 from lottery.ledger.segment import (
     Kind,
     NoRoom,
@@ -55,7 +56,7 @@ from lottery.writer.child import (
     SOON_BYTES,
     CannotGoOn,
     Clerk,
-    SegmentPlan,
+    StorePlan,
     serve,
 )
 from lottery.writer.pipe import (
@@ -70,7 +71,7 @@ from lottery.writer.pipe import (
 )
 
 HEAD = pack_head(7, 3)
-PLAN = SegmentPlan("segment-0003.log", 7, 3, 4096)
+PLAN = StorePlan("segment-0003.log", 7, 3, 4096)
 
 
 def closed_segment(records: bytes) -> bytes:
@@ -96,10 +97,10 @@ class Paper:
         self.flushed = 0
         self.failures: dict[str, OSError] = {}
 
-    def make(self, *plan: object) -> Segment:
+    def make(self, *plan: object) -> Store:
         self.made.append(plan)
         self._step("make", needs_room=True)
-        return cast(Segment, self)
+        return SegmentStore(cast(Segment, self))
 
     def append(self, data: bytes) -> None:
         self._step("append", needs_room=True)
@@ -606,7 +607,7 @@ class Pipes:
 
     def serve(self, today: Callable[[], date] = lambda: TODAY) -> Exit:
         """Run the loop to its end."""
-        plan = SegmentPlan(str(self.path), 7, 3, 0)
+        plan = StorePlan(str(self.path), 7, 3, 0)
         return serve(self.orders, self.answers, plan, today, lambda: 0.0)
 
     def close(self) -> None:

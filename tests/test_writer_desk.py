@@ -35,7 +35,7 @@ from lottery.wire import classic as classic_dialect
 from lottery.wire.frames import HEADER_BYTES as FRAME_HEADER_BYTES
 from lottery.wire.lottery1 import encode
 from lottery.wire.messages import Batch, ClassicBatch
-from lottery.writer.child import GROUP_BYTES
+from lottery.writer.child import GROUP_BYTES, NO_ROOM
 from lottery.writer.desk import Desk
 from lottery.writer.pipe import (
     Answer,
@@ -50,7 +50,8 @@ from lottery.writer.pipe import (
 
 def asked(desk: Desk, *orders: bytes, flushed: int = 0) -> tuple[bytes, list[PipeRecord]]:
     """Let a desk take a group: what it wants to have stored, and its answers."""
-    records, answers = desk.take(PipeReader().feed(b"".join(orders)), flushed, TODAY)
+    entries, answers = desk.take(PipeReader().feed(b"".join(orders)), TODAY)
+    records = b"".join(entry.packed(flushed) for entry in entries)
     return records, PipeReader().feed(answers)
 
 
@@ -58,7 +59,7 @@ def without_room(desk: Desk, *orders: bytes) -> list[PipeRecord]:
     """Let a desk take a group for which there is no room: its answers."""
     records, _ = asked(desk, *orders)
     assert records, "nothing is to be stored, so room is no question"
-    return PipeReader().feed(desk.no_room())
+    return PipeReader().feed(desk.no_room(NO_ROOM))
 
 
 def refusal(desk: Desk, *orders: bytes) -> Refusal:
@@ -223,7 +224,8 @@ def test_day_is_given() -> None:
     born = lines(1, 0, f"Ana,Gil,1,{tomorrow},7")
     assert refusal(Desk(), opening(1, 5), born).field == 4
     orders = PipeReader().feed(opening(1, 5) + born)
-    assert Desk().take(orders, 0, tomorrow)[0] == record(5, 0, f"Ana,Gil,1,{tomorrow},7")
+    (entry,), _ = Desk().take(orders, tomorrow)
+    assert entry.packed(0) == record(5, 0, f"Ana,Gil,1,{tomorrow},7")
 
 
 def test_refusal_drops_what_follows_of_that_session_only() -> None:
@@ -542,8 +544,8 @@ def test_groups_do_not_change_what_is_stored(sessions: list[int], cuts: list[int
     asked(desk, *(opening(each, 10 + each) for each in (1, 2, 3)))
     together, answered, start = b"", [0, 0, 0, 0], 0
     for cut in [*sorted(cuts), len(orders)]:
-        records, answers = desk.take(orders[start:cut], 0, TODAY)
-        together += records
+        entries, answers = desk.take(orders[start:cut], TODAY)
+        together += b"".join(entry.packed(0) for entry in entries)
         for answer in PipeReader().feed(answers):
             crc, batches = stored_of(answer)
             answered[answer.session] += batches

@@ -18,8 +18,9 @@ from types import SimpleNamespace
 import pytest
 
 import lottery.writer.__main__ as main_module
+from lottery.ledger.entry import segment_store
 from lottery.writer.__main__ import main, today
-from lottery.writer.child import PIPE_BYTES, SegmentPlan
+from lottery.writer.child import PIPE_BYTES, StorePlan
 from lottery.writer.pipe import Exit
 
 
@@ -90,7 +91,7 @@ def test_bad_arguments(
 ) -> None:
     """Somebody who starts a writer by hand is told so; nothing is done."""
     assert main(arguments) is Exit.USAGE
-    usage = "SEGMENT DRAW NUMBER MIN_FREE PARENT"
+    usage = "WHERE DRAW NUMBER MIN_FREE PARENT"
     assert capsys.readouterr().err == f"a writer is started by the central: {usage}\n"
     assert calls.made == []
 
@@ -101,7 +102,7 @@ def test_serves_its_parent(calls: Calls) -> None:
     assert calls.made == [
         *READY,
         ("fcntl", 0, fcntl.F_SETPIPE_SZ, PIPE_BYTES),
-        ("serve", 0, 3, SegmentPlan("segment", 7, 3, 4096), today, monotonic),
+        ("serve", 0, 3, StorePlan("segment", 7, 3, 4096), today, monotonic, segment_store),
     ]
 
 
@@ -140,7 +141,7 @@ def test_run_as_a_module(
     with pytest.raises(SystemExit) as end:
         runpy.run_module("lottery.writer", run_name="__main__")
     assert end.value.code == Exit.USAGE
-    assert "SEGMENT DRAW" in capsys.readouterr().err
+    assert "WHERE DRAW" in capsys.readouterr().err
 
 
 def test_started_by_somebody_else(tmp_path: Path) -> None:

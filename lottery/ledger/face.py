@@ -51,6 +51,79 @@ class Unfinished:
     torn: Sequence[TornTail] = ()
 
 
+@frozen
+class Attendance:
+    """An agency's part in a draw, as all centrals know it.
+
+    :ivar standing: how much of it is stored; of a part that is not decided, only what
+        :meth:`SharedDraw.enter` gives is exact. Its ``session`` is the latest one.
+    :ivar central: at which central that session is; None if the agency is away.
+    :ivar left_out: why it has no part any more; empty if it has, or has succeeded.
+    :ivar received: whether it has its winners; None: that is not known yet.
+    """
+
+    agency: int
+    standing: Standing
+    central: str | None
+    left_out: str = ""
+    received: bool | None = None
+
+
+@frozen
+class Attendances:
+    """All that is known of a draw.
+
+    :ivar state: as in its record.
+    :ivar admits: whether agencies that have no place yet may still come.
+    :ivar beats: by central, a count that goes up as long as it lives.
+    """
+
+    state: str
+    admits: bool
+    parts: Sequence[Attendance]
+    beats: Mapping[str, int]
+
+
+class SharedDraw(Protocol):
+    """What several centrals have to agree upon in a draw that is open.
+
+    Each of these happens once, for all of them, and to do it twice is harmless.
+    """
+
+    def enter(self, agency: int) -> Attendance:
+        """Let an agency come in, with a new session at this central, and give where it stands.
+
+        From then on no other session of it stores anything. One that has ended, or is left out,
+        gets none.
+
+        :raises RemoteProtocolError: CLOSED, FULL, or TAKEN by a classic agency.
+        """
+
+    def enter_classic(self, reserved: Collection[int], most: int) -> Attendance:
+        """Let a classic agency come in, with the first number that no agency has.
+
+        :param reserved: numbers that are kept for others.
+        :param most: how many classic agencies there may be.
+        :raises RemoteProtocolError: CLOSED or FULL.
+        """
+
+    def leave(self, agency: int, session: int) -> None:
+        """Note that a session is over, so that the agency is away; a later one is not touched."""
+
+    def leave_out(self, agency: int, session: int, reason: str) -> Attendance:
+        """Decide that an agency has no part any more, if it has not come back or ended meanwhile.
+
+        :param session: the latest that is known of.
+        :returns: how its part stands then.
+        """
+
+    def admit_no_more(self) -> None:
+        """Let no agency come in any more that has no place yet."""
+
+    def look(self) -> Attendances:
+        """Give what is known."""
+
+
 class DrawLedger(Protocol):
     """One draw.
 
@@ -69,6 +142,10 @@ class DrawLedger(Protocol):
     @property
     def timeline(self) -> IntakeLog | None:
         """What takes down how its bets came in over time, if anything does."""
+
+    @property
+    def shared(self) -> SharedDraw | None:
+        """What is to be agreed upon with other centrals, if there may be others."""
 
     def read(self) -> DrawRecord:
         """Give the record that is published.

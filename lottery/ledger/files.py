@@ -41,6 +41,10 @@ class FileDraw:
     def timeline(self) -> IntakeLog:
         return IntakeLog(self.directory.intake_csv)
 
+    @property
+    def shared(self) -> None:
+        return None
+
     def read(self) -> DrawRecord:
         return self.directory.read()
 

@@ -127,16 +127,23 @@ def read_record(path: Path) -> DrawRecord:
     :raises DamagedLedger: if any byte of it is not what was written.
     :raises OSError: if it cannot be read.
     """
-    data = path.read_bytes()
+    return decode(path.read_bytes(), str(path))
+
+
+def decode(data: bytes, where: str) -> DrawRecord:
+    """Give the record that :func:`encode` has made these bytes of.
+
+    :raises DamagedLedger: if any of them is not what was written; it names ``where``.
+    """
     head = data[: -len(_last_lines(b""))]
     if data != head + _last_lines(head):
-        raise DamagedLedger(str(path), 0, "its SHA-256 is another one than it says")
+        raise DamagedLedger(where, 0, "its SHA-256 is another one than it says")
     try:
         record = _record_of(json.loads(data))
     except (ValueError, TypeError, KeyError) as error:
-        raise DamagedLedger(str(path), 0, "it is no record of this format") from error
+        raise DamagedLedger(where, 0, "it is no record of this format") from error
     if encode(record) != data:
-        raise DamagedLedger(str(path), 0, "it is no record of this format")
+        raise DamagedLedger(where, 0, "it is no record of this format")
     return record
 
 

@@ -15,7 +15,8 @@ class Standing(NamedTuple):
     ``next_index`` is how many of its bets are. ``crc`` is the CRC-32 of its rows as it sent
     them; that of a classic agency is not kept up and stays 0. ``ended`` says whether its END
     is stored, ``classic`` that it speaks the classic dialect; ``nonce`` are the random bytes
-    of its END, none for a classic one.
+    of its END, none for a classic one. ``session`` counts its sessions at all centrals, if there
+    may be several.
     """
 
     next_index: int = 0
@@ -23,6 +24,7 @@ class Standing(NamedTuple):
     ended: bool = False
     classic: bool = False
     nonce: bytes = b""
+    session: int = 0
 
 
 def crc_as_sent(rows: bytes, agency: int, crc: int = 0) -> int:

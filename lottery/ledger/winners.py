@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 #: A number has one to four digits (the field rule), and 0042 is 42.
-_NUMBER_DIGITS = 4
+NUMBER_DIGITS = 4
 
 
 def winning_rows(steps: Iterable[bytes], winning_number: int) -> Iterator[bytes]:
@@ -24,13 +24,13 @@ def winning_rows(steps: Iterable[bytes], winning_number: int) -> Iterator[bytes]
     digits = str(winning_number).encode()
     ends = digits + b"\n"
     fields = tuple(
-        b"," + digits.rjust(width, b"0") for width in range(len(digits), _NUMBER_DIGITS + 1)
+        b"," + digits.rjust(width, b"0") for width in range(len(digits), NUMBER_DIGITS + 1)
     )
     for text in whole_rows(steps):
         at = text.find(ends)
         while at >= 0:
             end = at + len(ends)
-            if text.endswith(fields, at - _NUMBER_DIGITS if at > _NUMBER_DIGITS else 0, end - 1):
+            if text.endswith(fields, at - NUMBER_DIGITS if at > NUMBER_DIGITS else 0, end - 1):
                 yield text[text.rfind(b"\n", 0, at) + 1 : end]
             at = text.find(ends, end)
 

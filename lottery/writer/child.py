@@ -1,4 +1,4 @@
-"""The writer child: checks batches, appends them to its segment, flushes, acknowledges.
+"""The writer child: checks batches, appends them to its store, flushes, acknowledges.
 
 Group commit: it takes whatever waits in its pipe, appends it, and looks again. When nothing
 more waits, or the group is large enough, it flushes once and only then answers any of it.
@@ -9,9 +9,9 @@ would be nearly all that the machine does; a timer to make groups larger, which 
 lonely agency wait for company that does not come; and a thread that flushes while the next
 group is checked, which costs more in turns at the interpreter than it wins.)
 
-No room on the disk is no end: the group is taken back as if it had never come (see
-:mod:`lottery.writer.desk`), and what has to wait here is tried again until there is room.
-Every other error of the disk is one.
+No room on the disk is no end, nor is a database that is away: the group is taken back as if it
+had never come (see :mod:`lottery.writer.desk`), and what has to wait here is tried again until it
+can be stored. Every other error of the store is one.
 
 Nothing of Twisted is here and nothing slow is imported: a child is up in a blink.
 """
@@ -25,9 +25,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from select import select
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from lottery.ledger.segment import NoRoom, Segment
+from lottery.errors import LotteryError
+from lottery.ledger.entry import Entry, Refused, Store, segment_store
+from lottery.ledger.segment import NoRoom, NotNow
 from lottery.writer.desk import Desk
 from lottery.writer.pipe import Answer, Exit, PipeReader, PipeRecord, pack, pack_done
 
@@ -37,6 +39,9 @@ PIPE_BYTES = 256 << 10
 GROUP_BYTES = 512 << 10
 #: What is less is not worth to be told apart that it was taken: its answers come soon.
 SOON_BYTES = 64 << 10
+#: What agencies are told that can send again.
+NO_ROOM: Final = "no room on the disk, send again"
+AWAY: Final = "the central cannot store now, send again"
 #: How often orders that wait for room on the disk are tried again.
 RETRY_SECONDS = 0.5
 
@@ -54,10 +59,13 @@ class CannotGoOn(Exception):
         self.sentence = sentence
 
 
-class SegmentPlan(NamedTuple):
-    """Which segment to make, of which draw; ``min_free`` bytes stay free on its disk."""
+class StorePlan(NamedTuple):
+    """Where to store what of which draw; ``min_free`` bytes stay free on its disk.
 
-    path: str
+    ``where`` is the segment to make, or the word for a database.
+    """
+
+    where: str
     draw: int
     number: int
     min_free: int
@@ -68,12 +76,12 @@ class Clerk:
 
     def __init__(
         self,
-        plan: SegmentPlan,
+        plan: StorePlan,
         today: Callable[[], date],
         seconds: Callable[[], float],
-        make: Callable[[str, int, int, int], Segment] = Segment,
+        make: Callable[[str, int, int, int], Store] = segment_store,
     ) -> None:
-        """Make the segment; if there is no room for it, it is made with a later group.
+        """Make the store; if that cannot be done now, it is made with a later group.
 
         :param today: gives the day (UTC) that no birthdate may be after.
         :param seconds: a clock that never goes back.
@@ -88,9 +96,10 @@ class Clerk:
         self._answers = b""
         self._read = self._in_hand = 0
         self._unflushed = False
-        self._made: Segment | None = None
-        with suppress(NoRoom):
-            self._segment()
+        self._made: Store | None = None
+        self._why_not = ""
+        with suppress(NotNow):
+            self._store()
 
     @property
     def holds(self) -> bool:
@@ -115,16 +124,22 @@ class Clerk:
         :raises CannotGoOn: then nothing that was not answered may be answered, ever.
         """
         orders, self._orders = self._orders, []
-        flushed = self._made.flushed if self._made else 0
         try:
-            records, answers = self._desk.take(orders, flushed, self._today())
+            entries, answers = self._desk.take(orders, self._today())
         except ValueError as error:
             raise CannotGoOn(Exit.ORDERS, str(error)) from error
-        if records:
-            if self._append(records):
-                self._unflushed = True
+        while entries:
+            try:
+                self._append(entries)
+            except NotNow as error:
+                answers = self._desk.no_room(self._tell(error))
+            except Refused as refused:
+                refusals, entries, answers = self._desk.refuse(refused.why, self._today())
+                self._answers += refusals
+                continue
             else:
-                answers = self._desk.no_room()
+                self._unflushed, self._why_not = True, ""
+            break
         self._answers += answers
         return self._in_hand >= GROUP_BYTES
 
@@ -136,9 +151,9 @@ class Clerk:
         began, took = self._seconds(), None
         try:
             if self._unflushed:
-                self._segment().flush()
+                self._store().flush()
                 took = self._seconds() - began
-        except OSError as error:
+        except (OSError, LotteryError) as error:
             # Whether the bytes are on disk is not known any more, and asking again
             # would not tell: nothing of this group may be acknowledged, ever.
             raise self._failed(Exit.DISK, "written", error) from error
@@ -148,11 +163,11 @@ class Clerk:
         return answers + pack_done(done, took)
 
     def end(self) -> None:
-        """Close the segment: the orders have ended, and what waits for room is dropped.
+        """Close the store: the orders have ended, and what waits for room is dropped.
 
-        A segment that there never was room for is not made any more.
+        One that could not be made up to now is not made any more.
 
-        :raises CannotGoOn: if the orders ended within one, or the segment cannot be closed.
+        :raises CannotGoOn: if the orders ended within one, or the store cannot be closed.
         """
         if self._reader.unread:
             raise CannotGoOn(Exit.ORDERS, "the orders ended within one")
@@ -162,46 +177,56 @@ class Clerk:
             except OSError as error:
                 raise self._failed(Exit.DISK, "closed", error) from error
 
-    def _append(self, records: bytes) -> bool:
-        """Write records; gives whether there was room for them."""
+    def _append(self, entries: list[Entry]) -> None:
         try:
-            self._segment().append(records)
-        except NoRoom:
-            return False
-        except OSError as error:
+            self._store().append(entries)
+        except (NotNow, Refused):
+            raise
+        except (OSError, LotteryError) as error:
             raise self._failed(Exit.DISK, "written", error) from error
-        return True
 
-    def _segment(self) -> Segment:
+    def _store(self) -> Store:
         if self._made is None:
             try:
                 self._made = self._make(*self._plan)
-            except NoRoom:
+            except NotNow:
                 raise
-            except OSError as error:
+            except (OSError, LotteryError) as error:
                 raise self._failed(Exit.SEGMENT, "made", error) from error
         return self._made
 
-    def _failed(self, status: Exit, what: str, error: OSError) -> CannotGoOn:
-        return CannotGoOn(status, f"the segment {self._plan.path} cannot be {what}, {error}")
+    def _tell(self, error: NotNow) -> str:
+        """Give what agencies are told of it; what it is about is for the operator, and once."""
+        if isinstance(error, NoRoom):
+            return NO_ROOM
+        why_not = str(error.strerror)
+        if self._why_not != why_not:
+            self._why_not = why_not
+            os.write(2, f"{why_not}\n".encode(errors="replace"))
+        return AWAY
+
+    def _failed(self, status: Exit, what: str, error: Exception) -> CannotGoOn:
+        return CannotGoOn(status, f"the segment {self._plan.where} cannot be {what}, {error}")
 
 
 def serve(
     orders_fd: int,
     answers_fd: int,
-    plan: SegmentPlan,
+    plan: StorePlan,
     today: Callable[[], date],
     seconds: Callable[[], float],
+    make: Callable[[str, int, int, int], Store] = segment_store,
 ) -> Exit:
     """Serve one parent until its orders end.
 
-    :param plan: the segment to make.
+    :param plan: where to store.
     :param today: gives the day (UTC) that no birthdate may be after.
     :param seconds: a clock that never goes back.
+    :param make: makes the store of the plan.
     :returns: the exit status; why, if it is not DONE, has been written to stderr.
     """
     try:
-        clerk = Clerk(plan, today, seconds)
+        clerk = Clerk(plan, today, seconds, make)
         while (data := _next(orders_fd, clerk.holds)) is not None:
             _write_all(answers_fd, clerk.take(data))
             if clerk.store() or not _waits(orders_fd):

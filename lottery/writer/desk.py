@@ -1,7 +1,7 @@
-"""The desk of a writer child: orders come in, records for its segment and answers go out.
+"""The desk of a writer child: orders come in, entries for its store and answers go out.
 
 Nothing here touches the disk. A group of orders is taken first, and only if there was no
-room for its records is it taken back, by going back to where each session in it was
+room for its entries is it taken back, by going back to where each session in it was
 before. So there are no halves: all of a group is stored and answered, or none of it.
 
 Who is told what when there is no room depends on the dialect. lottery/1 can say "send
@@ -13,7 +13,7 @@ up the parent's budget, so an agency that can keep its bets itself should.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from struct import Struct
 from zlib import crc32
@@ -26,8 +26,8 @@ from lottery.bets import (
     line_rows,
 )
 from lottery.errors import Code
+from lottery.ledger.entry import Entry
 from lottery.ledger.segment import Kind
-from lottery.ledger.segment import pack as pack_record
 from lottery.ledger.standing import Standing
 from lottery.wire.frames import CLASSIC_BATCH, LOTTERY1_BATCH, payloads_of
 from lottery.wire.frames import HEADER_BYTES as FRAME_HEADER_BYTES
@@ -56,7 +56,9 @@ class Upload:
     :ivar stored: how many batches of the present group are to be answered, together.
     """
 
-    __slots__ = ("agency", "classic", "crc", "lacks_room", "next_index", "prefix", "stored")
+    __slots__ = (
+        "agency", "classic", "crc", "lacks_room", "next_index", "prefix", "session", "stored",
+    )  # fmt: skip
 
     def __init__(self, agency: int, standing: Standing) -> None:
         self.agency = agency
@@ -64,13 +66,14 @@ class Upload:
         self.prefix = b"%d," % agency
         self.next_index = standing.next_index
         self.crc = standing.crc
+        self.session = standing.session
         self.lacks_room = False
         self.stored = 0
 
-    def batches(self, frames: bytes, flushed: int, today: date) -> Iterator[bytes]:
-        """Check batches and go on behind them; yields records of all that is good.
+    def batches(self, frames: bytes, today: date) -> Iterator[Entry]:
+        """Check batches and go on behind them; yields entries of all that is good.
 
-        Common batches that follow each other make one record. That is the fast path, and nearly
+        Common batches that follow each other make one entry. That is the fast path, and nearly
         all there is. If anything about one of them is not common, each is looked at alone, and
         the first bad one ends it; those before it are stored.
 
@@ -81,22 +84,23 @@ class Upload:
             raise ValueError(f"the batches are none of the dialect of agency {self.agency}")
         payloads = payloads_of(frames)
         run = self._classic_run if self.classic else self._run
-        if (record := run(payloads, flushed, today)) is not None:
+        if (entry := run(payloads, today)) is not None:
             self.stored += len(payloads)
-            yield record
+            yield entry
             return
         for payload in payloads:
-            record = self._batch(payload, flushed, today)
+            entry = self._batch(payload, today)
             self.stored += 1
-            yield record
+            if entry is not None:
+                yield entry
 
-    def _classic_run(self, payloads: list[bytes], flushed: int, today: date) -> bytes | None:
-        """The record of common batches of the classic dialect, or None."""
+    def _classic_run(self, payloads: list[bytes], today: date) -> Entry | None:
+        """The entry of common batches of the classic dialect, or None."""
         rows = common_classic_rows(payloads, today.year)
-        return None if rows is None else self._record_of(rows, flushed)
+        return None if rows is None else self._entry_of(rows)
 
-    def _run(self, payloads: list[bytes], flushed: int, today: date) -> bytes | None:
-        """The record of common batches of lottery/1, or None."""
+    def _run(self, payloads: list[bytes], today: date) -> Entry | None:
+        """The entry of common batches of lottery/1, or None."""
         sent, stored, expected = [], [self.prefix], self.next_index
         for payload in payloads:
             first, count = _BATCH.unpack_from(payload)
@@ -115,15 +119,15 @@ class Upload:
         self.crc = crc32(run, self.crc)
         # Behind the last line there is no next one for the agency to stand in front of.
         body = b"".join(stored)[: -len(self.prefix)]
-        return self._record(body, expected - self.next_index, flushed)
+        return self._rows(body, expected - self.next_index)
 
-    def _batch(self, payload: bytes, flushed: int, today: date) -> bytes:
-        """The record of one batch; of none without a bet.
+    def _batch(self, payload: bytes, today: date) -> Entry | None:
+        """The entry of one batch; none for one without a bet.
 
         :raises BadBatch: if it is refused.
         """
         if self.classic:
-            return self._record_of(classic_rows(payload, today), flushed)
+            return self._entry_of(classic_rows(payload, today))
         first, count = _BATCH.unpack_from(payload)
         if first != self.next_index:
             reason = f"the batch begins with bet {first}, bet {self.next_index} is next"
@@ -131,21 +135,21 @@ class Upload:
         lines = payload[_BATCH.size :]
         rows = line_rows(lines, count, today)
         self.crc = crc32(lines, self.crc)
-        return self._record_of(rows, flushed)
+        return self._entry_of(rows)
 
-    def _record_of(self, rows: list[bytes], flushed: int) -> bytes:
+    def _entry_of(self, rows: list[bytes]) -> Entry | None:
         if not rows:
-            return b""
+            return None
         body = self.prefix + (b"\n" + self.prefix).join(rows) + b"\n"
-        return self._record(body, len(rows), flushed)
+        return self._rows(body, len(rows))
 
-    def _record(self, body: bytes, bets: int, flushed: int) -> bytes:
+    def _rows(self, body: bytes, bets: int) -> Entry:
         first = self.next_index
         self.next_index += bets
-        return pack_record(Kind.ROWS, self.agency, first, bets, body, flushed, self.classic)
+        return self._entry(Kind.ROWS, first, bets, body)
 
-    def end(self, order: PipeRecord, flushed: int) -> bytes:
-        """Give the record of an END.
+    def end(self, order: PipeRecord) -> Entry:
+        """Give the entry of an END.
 
         :raises BadBatch: if it announces other bets than are stored.
         """
@@ -153,7 +157,10 @@ class Upload:
         if order.amount and order.place != total:
             reason = f"{order.place} bets are announced, {total} are stored"
             raise BadBatch(Code.TOTALS, 0, 0, reason, 0)
-        return pack_record(Kind.END, self.agency, total, 0, order.body, flushed, self.classic)
+        return self._entry(Kind.END, total, 0, order.body)
+
+    def _entry(self, kind: Kind, first: int, bets: int, body: bytes) -> Entry:
+        return Entry(kind, self.agency, first, bets, body, self.crc, self.classic, self.session)
 
     def answer(self, session: int) -> bytes:
         """Give the answer to the batches of the present group, and begin the next one."""
@@ -162,7 +169,7 @@ class Upload:
 
 
 class Desk:
-    """Turns orders into records for the segment and answers for the parent."""
+    """Turns orders into entries for the store and answers for the parent."""
 
     def __init__(self) -> None:
         self._uploads: dict[int, Upload] = {}
@@ -183,17 +190,16 @@ class Desk:
         """How long the orders are that are held."""
         return sum(HEADER_BYTES + len(order.body) for order in self._held)
 
-    def take(self, orders: list[PipeRecord], flushed: int, today: date) -> tuple[bytes, bytes]:
-        """Give what to append to the segment, and what to answer once that is on disk.
+    def take(self, orders: list[PipeRecord], today: date) -> tuple[list[Entry], bytes]:
+        """Give what to append to the store, and what to answer once that is on disk.
 
         If there turns out to be no room for it, :meth:`no_room` has to be called next.
 
         :param orders: they stand behind those that are held.
-        :param flushed: how many bytes of the segment are known to be on disk.
         :param today: the day (UTC) that no birthdate may be after.
         :raises ValueError: if an order is none: a bug of the parent's.
         """
-        records: list[bytes] = []
+        entries: list[Entry] = []
         last_words: list[bytes] = []
         group = self._group = self._behind_held(orders)
         before = self._before = {}
@@ -217,34 +223,36 @@ class Desk:
                 upload.lacks_room = False
             try:
                 if kind == Order.END:
-                    records.append(upload.end(order, flushed))
+                    entries.append(upload.end(order))
                     last_words.append(pack(Answer.ENDED, session, upload.next_index))
                     del self._uploads[session]
                 elif kind == Order.BATCHES:
                     # Those before a bad one are in the list by then, and stay.
-                    records.extend(upload.batches(order.body, flushed, today))
+                    entries.extend(upload.batches(order.body, today))
                 else:
                     raise ValueError(f"{kind} is no order of session {session}")
             except BadBatch as fault:
                 last_words.append(pack_refusal(session, _refusal(fault, upload.next_index)))
                 del self._uploads[session]
         stored = [each[0].answer(session) for session, each in before.items() if each[0].stored]
-        return b"".join(records), b"".join(stored + last_words)
+        return entries, b"".join(stored + last_words)
 
-    def no_room(self) -> bytes:
+    def no_room(self, sentence: str) -> bytes:
         """Take the last group back, for which there was no room; gives what to answer instead.
 
         Nothing of it counts but what needs no room: sessions begin and are closed.
+
+        :param sentence: what agencies are told that can send again.
         """
+        self._take_back()
         answers: list[bytes] = []
-        for session, (upload, next_index, crc, lacked_room) in self._before.items():
-            upload.next_index, upload.crc, upload.lacks_room = next_index, crc, True
-            self._uploads[session] = upload
+        for session, (upload, next_index, _, lacked_room) in self._before.items():
+            upload.lacks_room = True
             if not upload.classic:
-                answers.append(pack_refusal(session, _again(next_index)))
+                again = Refusal(Code.STORAGE, True, next_index, 0, 0, sentence, 0)
+                answers.append(pack_refusal(session, again))
             elif not lacked_room:
                 answers.append(pack(Answer.HELD, session))
-        self._uploads.update(self._closed)
         for order in self._group:
             one = self._uploads.get(order.session)
             if one is None or order.kind == Order.OPEN:
@@ -256,6 +264,33 @@ class Desk:
                 self._held.append(order)
         self._held = [order for order in self._held if order.session in self._uploads]
         return b"".join(answers)
+
+    def refuse(
+        self, why: Mapping[tuple[int, int], tuple[Code, str]], today: date
+    ) -> tuple[bytes, list[Entry], bytes]:
+        """Take the last group back, and take it again without those who may not store.
+
+        :param why: by agency and session, as in :class:`~lottery.ledger.entry.Refused`.
+        :returns: what to answer these in any case, and for the others as :meth:`take`.
+        """
+        self._take_back()
+        refusals = []
+        refused = set()
+        for session, upload in list(self._uploads.items()):
+            if (reason := why.get((upload.agency, upload.session))) is not None:
+                refusal = Refusal(reason[0], False, upload.next_index, 0, 0, reason[1], 0)
+                refusals.append(pack_refusal(session, refusal))
+                refused.add(session)
+                del self._uploads[session]
+        others = [order for order in self._group if order.session not in refused]
+        return b"".join(refusals), *self.take(others, today)
+
+    def _take_back(self) -> None:
+        """Have each session of the last group where it was before."""
+        for session, (upload, next_index, crc, lacked_room) in self._before.items():
+            upload.next_index, upload.crc, upload.lacks_room = next_index, crc, lacked_room
+            self._uploads[session] = upload
+        self._uploads.update(self._closed)
 
     def _behind_held(self, orders: list[PipeRecord]) -> list[PipeRecord]:
         """Put orders behind those that are held.
@@ -282,7 +317,3 @@ def _begins(order: PipeRecord) -> int:
 
 def _refusal(fault: BadBatch, expected: int) -> Refusal:
     return Refusal(fault.code, False, expected, fault.row, fault.field, fault.reason, fault.bets)
-
-
-def _again(expected: int) -> Refusal:
-    return Refusal(Code.STORAGE, True, expected, 0, 0, "no room on the disk, send again", 0)

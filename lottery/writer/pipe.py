@@ -19,6 +19,7 @@ from lottery.ledger.standing import Standing
 _HEADER = Struct(">BIQHI")  # kind, session, place, amount, length of the body
 HEADER_BYTES = _HEADER.size
 _OPENING = Struct(">IIB")  # agency, CRC-32 of its rows as sent, whether it is classic
+_SESSION = Struct(">Q")  # behind it, where there may be several centrals: the agency's session
 _CRC = Struct(">I")
 _STORED = Struct(">II")  # CRC-32 of the agency's rows as sent, batches
 _FLUSH = Struct(">I")  # microseconds
@@ -108,13 +109,17 @@ def pack(kind: int, session: int, place: int = 0, amount: int = 0, body: bytes =
 def pack_open(session: int, agency: int, standing: Standing) -> bytes:
     """Give the bytes of the order that begins a session where its agency stands."""
     body = _OPENING.pack(agency, standing.crc, standing.classic)
+    if standing.session:
+        body += _SESSION.pack(standing.session)
     return pack(Order.OPEN, session, standing.next_index, body=body)
 
 
 def opening_of(order: PipeRecord) -> tuple[int, Standing]:
     """Read out of the order that begins a session: which agency, and where it stands."""
-    agency, crc, classic = _OPENING.unpack(order.body)
-    return agency, Standing(order.place, crc, classic=bool(classic))
+    agency, crc, classic = _OPENING.unpack_from(order.body)
+    rest = order.body[_OPENING.size :]
+    session = _SESSION.unpack(rest)[0] if rest else 0
+    return agency, Standing(order.place, crc, classic=bool(classic), session=session)
 
 
 def pack_stored(session: int, next_index: int, crc: int, batches: int) -> bytes:

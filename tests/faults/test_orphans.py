@@ -25,7 +25,7 @@ from writer_orders import ANA, BO, lines
 from lottery.ledger.reading import SegmentReading
 from lottery.ledger.salvage import salvage
 from lottery.ledger.standing import Standing
-from lottery.writer.child import SegmentPlan, serve
+from lottery.writer.child import StorePlan, serve
 from lottery.writer.pipe import Answer, PipeReader, pack_open
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -73,7 +73,7 @@ def test_a_writer_that_outlives_its_salvage(tmp_path: Path) -> None:
     and says so to nobody.
     """
     path = tmp_path / "segment-0001.log"
-    plan = SegmentPlan(str(path), 1, 1, 0)
+    plan = StorePlan(str(path), 1, 1, 0)
     orders, down = os.pipe()
     up, answers = os.pipe()
     first = pack_open(1, 5, Standing()) + lines(1, 0, ANA)

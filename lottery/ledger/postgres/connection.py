@@ -133,11 +133,14 @@ def _roll_back(connection: Connection) -> None:
 
 
 class Connections:
-    """Connections for threads, each of which has one for as long as it needs it."""
+    """Connections for threads, each of which has one for as long as it needs it.
+
+    :ivar dsn: where to.
+    """
 
     def __init__(self, dsn: str, name: str) -> None:
         """:param name: what the database calls them."""
-        self._dsn = dsn
+        self.dsn = dsn
         self._name = name
         self._idle: deque[Connection] = deque()  # its ends are safe to use from any thread
         self._closed = False
@@ -180,7 +183,7 @@ class Connections:
         try:
             return self._idle.pop(), False
         except IndexError:
-            return connect(self._dsn, self._name), True
+            return connect(self.dsn, self._name), True
 
     def _give_back(self, connection: Connection) -> None:
         if self._closed or connection.closed or len(self._idle) >= _MOST_IDLE:

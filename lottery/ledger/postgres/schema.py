@@ -11,9 +11,10 @@ in every key of what there is much of, so that it can be distributed by agency.
     One row for each agency that has a place in a draw. ``session`` grows with each of its
     sessions, at whichever central: only the latest may store anything. ``central`` is where that
     one is, NULL if the agency is away. ``ended`` with ``nonce`` is its END, ``left_out`` the
-    reason why it has no part any more; a part that has neither is not decided. The draw
-    can close when all are, so whoever locks the row of a part and finds it undecided
-    knows that the draw is open, and stays so until the lock is given back.
+    reason why it has no part any more; a part that has neither is not decided, and only of one
+    that is do ``bets`` and ``crc`` say how much there is. The draw can close when all are
+    decided, so whoever locks the row of a part and finds it undecided knows that the draw is
+    open, and stays so until the lock is given back.
 ``batch``
     One row for each run of batches, in the transaction of its bets: from which of the agency's
     bets on, how many, and the CRC-32 of its rows as sent up to the last of them. The key says
@@ -57,7 +58,9 @@ CREATE TABLE lottery.part (
     session bigint NOT NULL,
     central text,
     ended boolean NOT NULL DEFAULT false,
-    nonce bytea,
+    bets bigint NOT NULL DEFAULT 0,
+    crc bigint NOT NULL DEFAULT 0,
+    nonce bytea NOT NULL DEFAULT '',
     left_out text,
     received boolean,
     PRIMARY KEY (draw, agency)
