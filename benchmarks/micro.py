@@ -104,7 +104,8 @@ def orders(dialect: str, agency: int, sent: list[bytes]) -> list[PipeRecord]:
 
 def records(agency: int, sent: list[bytes]) -> bytes:
     """Give what a writer stores when an agency sends these runs of lottery/1."""
-    return Desk().take(orders(lottery1.DIALECT, agency, sent), 0, TODAY)[0]
+    entries, _ = Desk().take(orders(lottery1.DIALECT, agency, sent), TODAY)
+    return b"".join(entry.packed(0) for entry in entries)
 
 
 def draw_in(folder: Path) -> DrawDirectory:
@@ -172,7 +173,7 @@ def desk_work(dialect: str, batch: int, _: Path) -> Work:
     bets = sum(counts)
     crc = 0 if dialect == classic.DIALECT else crc32(text(day()[:bets], LINE_END))
     answer = pack_stored(1, bets, crc, len(counts))
-    return Work(lambda: desk.take(group, 0, TODAY)[1], answer, bets)
+    return Work(lambda: desk.take(group, TODAY)[1], answer, bets)
 
 
 def appending(flushes: bool, folder: Path) -> Work:

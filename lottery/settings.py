@@ -46,6 +46,7 @@ class CentralSettings:
     :ivar draws: how many until the end, 0 for no end.
     :ivar silence: seconds, 0 for no limit; as ``deadline``, from the draw's first session.
     :ivar rejoin: seconds that an agency may be away, 0: not at all.
+    :ivar ledger: where the database is that several centrals share; None: files of one.
     :ivar min_free: bytes that are left free on the disk.
     :ivar writer_timeout: seconds, above 0.
     :ivar winning_number: 0 to 9999; None for a random one that can be proved.
@@ -89,6 +90,7 @@ class CentralSettings:
     tls_listen: tuple[str, ...] = ()
     tls: TlsFiles | None = None
     roster: Path | None = None
+    ledger: str | None = None
     status: str | None = None
     status_hosts: tuple[str, ...] = ()
     status_documents: bool = False

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from lottery.settings_values import (
     Setting,
     address,
+    database,
     endpoints,
     file_path,
     flag,
@@ -59,6 +60,8 @@ CENTRAL: tuple[Setting, ...] = (
             ("AGENCIES_AMOUNT", "AGENCY_QUORUM_MIN")),
     Setting("data_dir", file_path, "for bets", "directory", "./lottery-data",
             "data-dir", ("LOTTERY_DATA_DIR",)),
+    Setting("ledger", database, "store in PostgreSQL, not in files", "URL", option="ledger",
+            environment=("LOTTERY_LEDGER",)),
     Setting("writers", whole(1, 1024), "children that store bets", "processes",
             str(len(os.sched_getaffinity(0))), "writers", ("LOTTERY_WRITERS",)),
     Setting("draws", whole(0, 10**9), "end after so many, 0 never", "draws", "0", "draws",

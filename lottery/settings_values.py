@@ -146,6 +146,13 @@ def file_path(text: str) -> Path:
     raise ValueError("a path")
 
 
+def database(text: str) -> str:
+    """Parser of the place of a database; what stands behind the scheme may be a secret."""
+    if text.startswith(("postgresql://", "postgres://")) and "\0" not in text:
+        return text
+    raise ValueError("a URL that begins with postgresql://")
+
+
 def host_names(text: str) -> tuple[str, ...]:
     """Parser of names of this host, with commas between them."""
     found = tuple(name.strip() for name in text.split(","))

@@ -1,4 +1,4 @@
-"""The central's options and ``makeService``: the only place where concrete objects meet."""
+"""``makeService``: the only place where concrete objects meet."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred
@@ -24,9 +24,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger, LogLevel
-from twisted.python import usage
 
-import lottery
 from lottery.central.admission import Admission
 from lottery.central.door import Door, Listener, Over, ReadAgain
 from lottery.central.open_files import connections_limit
@@ -34,11 +32,11 @@ from lottery.central.roster import Roster, read_roster
 from lottery.central.service import Central
 from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ledger.directory import DataDirectory
+from lottery.ledger.face import Ledgers
 from lottery.ledger.files import FileLedgers
 from lottery.ops.log import ActionLog
-from lottery.settings import CentralSettings, TlsFiles, central_settings
-from lottery.settings_table import CENTRAL, usage_rows
-from lottery.settings_values import endpoints
+from lottery.settings import CentralSettings, TlsFiles
+from lottery.settings_options import Options
 from lottery.writer import LOCK_FD
 from lottery.writer.pool import ReactorForWriters
 
@@ -47,6 +45,8 @@ if TYPE_CHECKING:
 
     from lottery.ops.status import StatusPage
     from lottery.tls import Credentials
+
+__all__ = ["CentralReactor", "Options", "makeService", "make_central", "reload_at_hangup"]
 
 #: How long the data directory may be somebody else's when the central starts.
 LOCK_SECONDS = 3.0
@@ -61,57 +61,6 @@ T = TypeVar("T")
 
 class CentralReactor(ReactorForWriters, IReactorCore, IReactorThreads):
     """What a central needs of a reactor."""
-
-
-class Options(usage.Options):
-    """Options of ``twistd lottery`` and of ``lottery serve``, made of the table of settings.
-
-    :ivar settings: what they, the environment and the file come to, once parsed.
-    """
-
-    synopsis = "[options]"
-    longdesc = (
-        "Store the bets of agencies, hold the draw when they have ended, and tell each agency "
-        "its winners. Each option can also be set in the environment or in a file."
-    )
-    optParameters, optFlags = usage_rows(CENTRAL)
-    settings: CentralSettings
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self["listen"] = []
-        self["tls-listen"] = []
-
-    def opt_listen(self, endpoint: str) -> None:
-        self["listen"].append(endpoint)
-
-    def opt_tls_listen(self, endpoint: str) -> None:
-        self["tls-listen"].append(endpoint)
-
-    # usage shows the docstring, and the words about a setting stand in the table alone.
-    opt_listen.__doc__, opt_tls_listen.__doc__ = (
-        row.explained for row in CENTRAL if row.parse is endpoints
-    )
-
-    def opt_version(self) -> NoReturn:
-        """Show the version and end."""
-        print(f"lottery {lottery.__version__}")
-        sys.exit(0)
-
-    def parseArgs(self, *arguments: str) -> None:
-        if arguments:
-            raise usage.UsageError(f"argument {arguments[0]!r} is unknown, there are only options")
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse, or end with status 2 and one sentence: ``twistd`` alone would end with 0."""
-        try:
-            super().parseOptions(options)  # type: ignore[no-untyped-call]
-        except (usage.UsageError, SettingsError) as error:
-            sys.stderr.write(f"lottery: {error}\n")
-            raise SystemExit(2) from None
-
-    def postOptions(self) -> None:
-        self.settings = central_settings(self, os.environ)
 
 
 def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
@@ -161,11 +110,27 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
         limit = max(limit - 2 * looking, 1)
     door = Door(listeners, admission, read_again, insecure=settings.insecure)
     data = DataDirectory(settings.data_dir, provable=settings.winning_number is None)
-    ledgers = FileLedgers(data, settings.min_free, LOCK_FD)
+    ledgers = _ledgers(settings, data)
     central = Central(settings, ledgers, reactor, door, off_thread, _patience(), log, limit)
     if settings.status is not None:
         central.status = _status_page(central, data, settings, looking, reactor)
     return central
+
+
+def _ledgers(settings: CentralSettings, data: DataDirectory) -> Ledgers:
+    """Where the bets go; without a database, nothing of one is imported.
+
+    :raises SettingsError: if the database is none, or what it needs is not installed.
+    """
+    if settings.ledger is None:
+        return FileLedgers(data, settings.min_free, LOCK_FD)
+    try:
+        from lottery.ledger.postgres.database import DatabaseLedgers
+    except ImportError:
+        raise SettingsError(
+            "a ledger in PostgreSQL needs one more package: pip install 'lottery-central[postgres]'"
+        ) from None
+    return DatabaseLedgers(settings.ledger, provable=settings.winning_number is None)
 
 
 def _status_page(

@@ -544,6 +544,14 @@ class FakeSession:
         """Speak for a place."""
         self.place = place
 
+    def is_over(self) -> bool:
+        """It is there until the test says otherwise."""
+        return False
+
+    def seated(self, seat: Seat) -> None:
+        """Get a seat."""
+        self.seat = seat
+
     def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
         """Be told where to go on."""
         self.welcomes.append(welcome)

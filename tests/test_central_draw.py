@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from writer_orders import ANA, BO
 
 from lottery.central.draw import Draw
+from lottery.central.outcomes import log_left_out, parts_of
 from lottery.central.place import Place
 from lottery.central.terms import DELIVERY_SECONDS, DrawTerms
 from lottery.errors import Code, RemoteProtocolError
@@ -109,7 +110,7 @@ class Rig:
 
     def left_out(self) -> list[tuple[str, str]]:
         """Who is named as left out, and why."""
-        self.draw.log_left_out()
+        log_left_out(self.draw, self.log)
         return [(each["agency"], each["reason"]) for each in self.log.of("left_out")]
 
     def close(self) -> None:
@@ -180,7 +181,7 @@ def test_parts_for_the_record(tmp_path: Path) -> None:
     rig.ends(classic)
     nine.ends(2)
     rig.reactor.work()
-    assert rig.draw.parts() == (
+    assert parts_of(rig.draw) == (
         AgencyPart(1, "classic", "succeeded"),
         AgencyPart(4, "lottery/1", "left_out", "silent"),
         AgencyPart(9, "lottery/1", "succeeded", "", 2, crc32(ROWS), NONCE),

@@ -14,7 +14,7 @@ from lottery.ledger.standing import Standing, crc_as_sent
 
 def test_an_agency_of_which_nothing_is_stored() -> None:
     """All of a standing has the value of an agency that has just come."""
-    assert Standing() == (0, 0, False, False, b"")
+    assert Standing() == (0, 0, False, False, b"", 0)
 
 
 @pytest.mark.parametrize("agency", [0, 3, 33, 2**32 - 1])

@@ -14,7 +14,7 @@ from lottery.tap import Options
 
 OPTIONS = {
     "listen", "agencies", "data-dir", "writers", "draws", "silence", "rejoin",
-    "deadline", "writer-timeout", "min-free", "winning-number", "log-level", "config",
+    "deadline", "writer-timeout", "ledger", "min-free", "winning-number", "log-level", "config",
     "roster", "tls-listen", "tls-cert", "tls-key", "tls-ca", "insecure", "allow-classic",
     "hello-timeout", "frame-timeout", "close-grace", "strangers", "per-address", "reconnects",
     "most-bets", "log-format", "status", "status-host", "status-show-documents",

@@ -76,6 +76,7 @@ CENTRAL_ROWS = [
     ("agencies", "agencies", ["AGENCIES_AMOUNT", "AGENCY_QUORUM_MIN"], "AGENCIES_AMOUNT", "1", 1),
     ("agencies", "agencies", ["AGENCY_QUORUM_MIN"], "AGENCY_QUORUM_MIN", "200", 200),
     ("data_dir", "data-dir", ["LOTTERY_DATA_DIR"], "DATA_DIR", "/a b/ñ", Path("/a b/ñ")),
+    ("ledger", "ledger", ["LOTTERY_LEDGER"], "ledger", "postgresql://h/d", "postgresql://h/d"),
     ("writers", "writers", ["LOTTERY_WRITERS"], "writers", "3", 3),
     ("draws", "draws", ["LOTTERY_DRAWS"], "LOTTERY_DRAWS", "2", 2),
     ("silence", "silence", ["LOTTERY_SILENCE"], "SILENCE", "0", 0.0),

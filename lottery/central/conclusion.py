@@ -17,9 +17,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
 from lottery.central.place import Abandoned, Participant, Place
+from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
-from lottery.ledger.face import DrawLedger
+from lottery.ledger.face import Attendance, Attendances, DrawLedger
 from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import DrawRecord
 from lottery.ledger.standing import Standing
@@ -60,6 +61,7 @@ class Conclusion:
         disk: DiskWork,
         received: Callable[[int], None],
         log: ActionLog,
+        roll: Roll = ALONE,
     ) -> None:
         """:param places: those of the agencies that succeeded.
 
@@ -74,8 +76,10 @@ class Conclusion:
         self._disk = disk
         self._note_received = received
         self._log = log
+        self.roll = roll
         self.received = {each.agency for each in record.agencies if each.received}
         self._due: set[int] = set()
+        self._told_elsewhere: set[int] = set()
         self._publishing = DeferredLock()
         self._rereading = DeferredLock()
         self._damage_told: set[int] = set()
@@ -109,8 +113,32 @@ class Conclusion:
             self.record = await self._disk.do(
                 "draw", lambda: ledger.draw_number(sealed, winning_number, stopped)
             )
-        if self.record.state == "drawn":
+        if self.record.state in ("drawn", "delivered"):
             await self._deliver_all()
+
+    async def expect(self, agency: int) -> None:
+        """Let other centrals know that an agency has come here for its winners.
+
+        :raises Interrupted: if the central is being stopped.
+        """
+        if self.record.part_of(agency) is not None:
+            await self.roll.enter(agency)
+
+    def learn(self, known: Attendance, *, here: bool, alive: bool) -> None:
+        """Learn whether an agency is told its winners by another central, or was."""
+        place = self.places.get(known.agency)
+        if place is None:
+            return
+        place.elsewhere = not here and alive and known.received is None
+        if known.received and known.agency not in self.received:
+            self.received.add(known.agency)
+            self._note_received(known.agency)
+        if known.received is not None:
+            self._told_elsewhere.add(known.agency)
+            place.stop_waiting()
+
+    def learn_state(self, found: Attendances) -> None:
+        """Whoever takes the next step takes it in the ledger."""
 
     def hello(self, hello: Hello, session: Participant) -> None:
         """Welcome an agency that comes back for its winners.
@@ -178,6 +206,11 @@ class Conclusion:
         left = self._terms.rejoin
         why_not = "the agency is away"
         for _ in range(MOST_TELLINGS):
+            while place.session is None and place.elsewhere and not self._is_stopped():
+                await place.comes_back(self._terms.delivery)
+            if place.agency in self._told_elsewhere:
+                self._due.discard(place.agency)
+                return
             if place.session is None:
                 if place.dialect == classic.DIALECT or left <= 0 or self._is_stopped():
                     break
@@ -189,6 +222,9 @@ class Conclusion:
             if not why_not or place.dialect == classic.DIALECT or place.was_silent:
                 break
         self._due.discard(place.agency)
+        if place.agency in self._told_elsewhere:
+            return
+        self.roll.told(place.agency, received=not why_not)
         details: dict[str, object] = {"error": why_not} if why_not else {}
         self._log(
             "consulta_ganadores",

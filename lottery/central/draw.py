@@ -11,10 +11,11 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from lottery.central.place import Abandoned, LeftOut, Participant, Place
+from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
 from lottery.errors import Code, RemoteProtocolError
-from lottery.ledger.face import DrawLedger
-from lottery.ledger.record import AgencyPart, DrawRecord
+from lottery.ledger.face import Attendance, Attendances, DrawLedger
+from lottery.ledger.record import DrawRecord
 from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.wire import classic, lottery1
@@ -47,13 +48,15 @@ class Draw:
         clock: IReactorTime,
         terms: DrawTerms,
         log: ActionLog,
+        roll: Roll = ALONE,
     ) -> None:
         """:param record: that of the open draw; it says how many agencies may take part."""
         self.ledger = ledger
         self.record = record
         self.number = record.draw
         self.pool = pool
-        self.places = [Place(clock, terms.rejoin) for _ in range(record.places)]
+        self.roll = roll
+        self.places = [Place(clock, terms.rejoin, roll) for _ in range(record.places)]
         self.closed = False
         self.taken: dict[int, Place] = {}
         self.came: Deferred[None] = Deferred()
@@ -116,6 +119,48 @@ class Draw:
             why = reason if place.agency is not None else "it never came"
             place.fail(LeftOut(Code.LEFT_OUT, why))
 
+    # What other centrals know.
+
+    async def expect(self, agency: int) -> None:
+        """Learn how it stands with an agency that comes, before it is let in.
+
+        :raises RemoteProtocolError: if it may not come.
+        :raises Interrupted: if the central is being stopped.
+        """
+        await self.roll.enter(agency)
+
+    async def expect_classic(self) -> int | None:
+        """Learn which number a classic agency gets; as :meth:`expect`."""
+        self._check_classic()
+        most = len(self.places) if self._roster is None else self._classic_places
+        return await self.roll.enter_classic(self._roster or (), most)
+
+    def missed(self, agency: int) -> None:
+        """Note that an agency has gone while it was let in."""
+        place = self.taken.get(agency)
+        if place is not None and place.session is None:
+            place.missed()
+
+    def learn(self, known: Attendance, *, here: bool, alive: bool) -> None:
+        """Learn how an agency's part stands, at whichever central."""
+        place = self.taken.get(known.agency)
+        if place is None:
+            if len(self.taken) == len(self.places):
+                return  # it came to a draw that had more places
+            place = self.taken[known.agency] = self.places[len(self.taken)]
+            dialect = classic.DIALECT if known.standing.classic else lottery1.DIALECT
+            place.take(known.agency, dialect, None)
+            self._begin_deadline()
+            self._note_coming()
+        place.learn(known, here=here, alive=alive)
+
+    def learn_state(self, found: Attendances) -> None:
+        """Learn whether anybody may still come."""
+        if found.state != "open" or not found.admits:
+            self._nobody_else_comes()
+
+    # Who comes.
+
     def hello(self, hello: Hello, session: Participant) -> None:
         """Give an agency that says who it is its place, and welcome it when that is settled.
 
@@ -170,18 +215,27 @@ class Draw:
                 return
         session.welcome(self._terms.welcome(self.number, DrawState.OPEN, place.standing), seat)
 
-    def classic(self, session: Participant) -> Seat:
-        """Give a classic agency, which cannot say who it is, the next number, and a seat.
+    def classic(self, session: Participant, number: int | None = None) -> Seat:
+        """Give a classic agency, which cannot say who it is, a number and a seat.
 
+        :param number: if it has one already; else it is the next one.
         :raises RemoteProtocolError: CLOSED or FULL, or STORAGE if no writer can be started.
         """
+        if number is None:
+            self._check_classic()
+            while self._next_number in self.taken or self._next_number in (self._roster or ()):
+                self._next_number += 1
+            place = self._take(self._next_number, classic.DIALECT, session)
+            place.standing = Standing(classic=True)
+        else:
+            place = self.taken[number]
+            place.take(number, classic.DIALECT, session)
+            session.join(place)
+        return self._seat(place, session)
+
+    def _check_classic(self) -> None:
         if self._roster is not None and not self.closed and not self._classic_places_left:
             raise RemoteProtocolError(Code.FULL, "all places of classic agencies are taken")
-        while self._next_number in self.taken or self._next_number in (self._roster or ()):
-            self._next_number += 1
-        place = self._take(self._next_number, classic.DIALECT, session)
-        place.standing = Standing(classic=True)
-        return self._seat(place, session)
 
     def _seat(self, place: Place, session: Participant) -> Seat:
         assert place.agency is not None
@@ -234,13 +288,16 @@ class Draw:
                 place.session.fail(Code.TIMEOUT, reason)
             elif place.agency is not None:
                 place.leave_out(LeftOut(Code.TIMEOUT, reason))
-            else:
-                place.fail(LeftOut(Code.TIMEOUT, "it never came"))
+        self.roll.admit_no_more(self._nobody_else_comes)
+
+    def _nobody_else_comes(self) -> None:
+        for place in self.places[len(self.taken) :]:
+            place.fail(LeftOut(Code.TIMEOUT, "it never came"))
 
     def _note_outcome(self, outcome: T, place: Place) -> T:
         """Log what came of an agency; what an earlier process has logged is not told again."""
         abandoned = isinstance(outcome, Failure) and isinstance(outcome.value, Abandoned)
-        if place.agency is None or self._restoring or abandoned:
+        if place.agency is None or place.learnt or self._restoring or abandoned:
             return outcome
         bets = place.standing.next_index
         if self._log.enabled(LogLevel.debug):
@@ -259,26 +316,3 @@ class Draw:
         return [
             place for place, (succeeded, _) in zip(self.places, results, strict=True) if succeeded
         ]
-
-    def parts(self) -> tuple[AgencyPart, ...]:
-        """How the part of each agency has ended, for the draw's record."""
-        return tuple(
-            AgencyPart(
-                agency=agency,
-                dialect=place.dialect,
-                outcome="succeeded" if place.succeeded else "left_out",
-                reason=place.left_out.reason if place.left_out else "",
-                bets=place.standing.next_index,
-                crc32=place.standing.crc,
-                nonce=place.standing.nonce,
-            )
-            for agency, place in sorted(self.taken.items())
-        )
-
-    def log_left_out(self) -> None:
-        """Name those who are left out, and why."""
-        for place in self.places:
-            if place.left_out is not None:
-                who = "nobody" if place.agency is None else place.agency
-                details = {"draw": self.number, "agency": who, "reason": place.left_out.reason}
-                self._log("left_out", "success", LogLevel.warn, **details)

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Final
 from weakref import WeakValueDictionary
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from lottery.central.conclusion import Conclusion
 from lottery.central.draw import Draw
 from lottery.central.place import Participant, Place
 from lottery.central.reconnects import Reconnects
+from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
 from lottery.ledger.face import DrawLedger, Ledgers
+from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import AgencyPart, DrawRecord
 from lottery.ledger.standing import Standing
 from lottery.ops.log import ActionLog
 from lottery.wire import classic
 from lottery.wire.messages import OPEN_DRAW, Hello
 from lottery.writer.disk import DiskWork
-from lottery.writer.seat import Seat
+
+#: How long an agency waits to be let in, if it may be silent for ever otherwise.
+HELD_SECONDS: Final = 30.0
 
 
 class Draws:
     """The draws of a central.
 
     :ivar open: the one that takes bets; None before the first and behind the last.
+    :ivar opening: whether the next one is being opened: whoever comes waits for it.
     :ivar latest: the one that has closed last since the central was started.
     :ivar unreceived: by agency, the latest draw whose winners it has not acknowledged.
     """
@@ -38,9 +46,12 @@ class Draws:
         terms: DrawTerms,
         disk: DiskWork,
         reconnects: Reconnects,
+        broken: Callable[[Failure], None],
         log: ActionLog,
     ) -> None:
+        """:param broken: told of what the central cannot go on with."""
         self.open: Draw | None = None
+        self.opening = False
         self.latest: Conclusion | None = None
         self.unreceived: dict[int, int] = {}
         self._ledgers = ledgers
@@ -48,6 +59,8 @@ class Draws:
         self.terms = terms
         self._disk = disk
         self._reconnects = reconnects
+        self._broken = broken
+        self._waiting: list[Deferred[None]] = []
         self._log = log
         self._concluding: dict[int, Conclusion] = {}
         # As long as somebody is told its winners of one, others come to the same: two that
@@ -73,7 +86,11 @@ class Draws:
         self._past[conclusion.number] = conclusion
 
     def conclusion(
-        self, ledger: DrawLedger, record: DrawRecord, places: Iterable[Place] | None = None
+        self,
+        ledger: DrawLedger,
+        record: DrawRecord,
+        places: Iterable[Place] | None = None,
+        roll: Roll = ALONE,
     ) -> Conclusion:
         """Make what concludes a draw.
 
@@ -87,8 +104,9 @@ class Draws:
             self.received(agency, record.draw)
 
         return Conclusion(
-            ledger, record, places, self._clock, self.terms, self._disk, received, self._log
-        )
+            ledger, record, places, self._clock, self.terms, self._disk, received,
+            self._log, roll,
+        )  # fmt: skip
 
     def received(self, agency: int, draw: int) -> None:
         """Note that an agency has acknowledged its winners of a draw."""
@@ -96,26 +114,70 @@ class Draws:
             del self.unreceived[agency]
 
     def hello(self, hello: Hello, session: Participant) -> None:
-        """Bring an agency that says who it is to where it is expected.
+        """Bring an agency that says who it is to where it is expected, or tell it why not.
 
-        :raises RemoteProtocolError: if it is expected nowhere, or comes too often.
+        :raises RemoteProtocolError: if it comes too often.
         """
         self._reconnects.comes(hello.agency)
-        where = self._find(hello)
+        self._bring(self._welcome(hello, session), session)
+
+    def classic(self, session: Participant) -> None:
+        """Bring a classic agency, which cannot say who it is, to the open draw."""
+        self._bring(self._seat(session), session)
+
+    def _bring(self, coming: Coroutine[Deferred[None], None, None], session: Participant) -> None:
+        """Let an agency come, which may take a moment; one that has to wait for long is told so."""
+
+        def refused(failure: Failure) -> None:
+            error = failure.value
+            if isinstance(error, RemoteProtocolError):
+                session.fail(error.code, error.sentence)
+            elif not failure.check(Interrupted):
+                self._broken(failure)
+
+        came = Deferred.fromCoroutine(coming).addErrback(refused)
+        if not came.called:
+            held = self.terms.silence or HELD_SECONDS
+            late = self._clock.callLater(held, session.fail, Code.STORAGE, "it takes too long")
+            came.addCallback(lambda _: late.cancel() if late.active() else None)
+
+    async def _welcome(self, hello: Hello, session: Participant) -> None:
+        await self._opened()
+        where = await self._find(hello)
         if where is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(hello.draw))
-        where.hello(hello, session)
+        await where.expect(hello.agency)
+        if not session.is_over():
+            where.hello(hello, session)
+        elif isinstance(where, Draw):
+            where.missed(hello.agency)
 
-    def classic(self, session: Participant) -> Seat:
-        """Bring a classic agency, which cannot say who it is, to the open draw.
-
-        :raises RemoteProtocolError: if it can have no place there.
-        """
-        if self.open is None:
+    async def _seat(self, session: Participant) -> None:
+        await self._opened()
+        draw = self.open
+        if draw is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(0))
-        return self.open.classic(session)
+        number = await draw.expect_classic()
+        if not session.is_over():
+            session.seated(draw.classic(session, number))
+        elif number is not None:
+            draw.missed(number)
 
-    def _find(self, hello: Hello) -> Draw | Conclusion | None:
+    async def _opened(self) -> None:
+        """Wait for the next draw, if it is being opened."""
+        while self.opening and (self.open is None or self.open.closed):
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append(waiting)
+            await waiting
+
+    def note_opened(self, draw: Draw | None) -> None:
+        """Note which draw is open, if any; those that have waited for it come now."""
+        self.open, self.opening = draw, False
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    async def _find(self, hello: Hello) -> Draw | Conclusion | None:
         agency, wanted, opened = hello.agency, hello.draw, self.open
         if wanted == OPEN_DRAW:
             return opened
@@ -126,13 +188,13 @@ class Draws:
         if wanted in self._concluding:
             return self._concluding[wanted]
         try:
-            return self._former(wanted)
+            return await self._former(wanted)
         except (DamagedLedger, OSError) as error:
             raise RemoteProtocolError(
                 Code.STORAGE, f"the results of draw {wanted} cannot be read"
             ) from error
 
-    def _former(self, number: int) -> Conclusion | None:
+    async def _former(self, number: int) -> Conclusion | None:
         """Give a draw that is at its end, if there was one of this number.
 
         :raises DamagedLedger: if its record is damaged.
@@ -141,10 +203,19 @@ class Draws:
         past = self._past.get(number)
         if past is not None:
             return past
-        ledger = self._ledgers.find(number)
-        if ledger is None:
+
+        def work() -> tuple[DrawLedger, DrawRecord] | None:
+            ledger = self._ledgers.find(number)
+            return None if ledger is None else (ledger, ledger.read())
+
+        found = await self._disk.do("former", work)
+        if found is None:
             return None
-        past = self._past[number] = self.conclusion(ledger, ledger.read())
+        if found[1].state == "open":
+            raise RemoteProtocolError(Code.BUSY, f"draw {number} is not open here yet")
+        past = self._past.get(number)  # somebody else may have asked meanwhile
+        if past is None:
+            past = self._past[number] = self.conclusion(*found)
         return past
 
     def _restored(self, part: AgencyPart) -> Place:

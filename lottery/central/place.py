@@ -15,7 +15,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from lottery.central.roll import ALONE, Roll
 from lottery.errors import Code
+from lottery.ledger.face import Attendance
 from lottery.ledger.standing import Standing
 from lottery.wire import classic
 from lottery.wire.messages import Welcome
@@ -27,6 +29,12 @@ class Participant(WriterClient, Interface):
 
     def join(self, place: Place) -> None:
         """Speak for a place from now on, and tell it when that is over."""
+
+    def is_over(self) -> bool:
+        """Whether it is over, so that it needs no place any more."""
+
+    def seated(self, seat: Seat) -> None:
+        """Take the seat that a classic agency has come for."""
 
     def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
         """Tell the agency where to go on; without a seat it has ended already."""
@@ -65,11 +73,16 @@ class Place:
         fails with :class:`LeftOut` when it has not; once, whatever comes after.
     :ivar left_out: why it has failed, if it has.
     :ivar why_away: why its last session ended, in a few words.
+    :ivar elsewhere: whether a session at another central speaks for it.
+    :ivar learnt: whether how it ended was decided elsewhere.
     :ivar was_silent: whether its last session ended because nothing moved.
     """
 
-    def __init__(self, clock: IReactorTime, rejoin_seconds: float) -> None:
-        """:param rejoin_seconds: how long the agency may be away; 0: not at all."""
+    def __init__(self, clock: IReactorTime, rejoin_seconds: float, roll: Roll = ALONE) -> None:
+        """:param rejoin_seconds: how long the agency may be away; 0: not at all.
+
+        :param roll: what decides that the agency has no part.
+        """
         self.agency: int | None = None
         self.dialect = ""
         self.session: Participant | None = None
@@ -77,11 +90,15 @@ class Place:
         self.decided = False
         self.succeeded = False
         self.left_out: LeftOut | None = None
+        self.elsewhere = False
         self.was_silent = False
         self.why_away = ""
         self.outcome: Deferred[int] = Deferred()
         self._clock = clock
         self._rejoin_seconds = rejoin_seconds
+        self._roll = roll
+        self._asked = self._has_asked = False
+        self.learnt = False
         self._seat: Seat | None = None
         self._failing: LeftOut | None = None
         self._rejoin: IDelayedCall | None = None
@@ -117,6 +134,7 @@ class Place:
     def come_back(self, session: Participant) -> None:
         """Let a newer session speak for the agency; an older one is told so and leaves."""
         older, self.session = self.session, session
+        self.elsewhere = False
         self._stop_waiting(came=True)
         if older is not None:
             older.fail(Code.TAKEN, f"a newer session of agency {self.agency} has come")
@@ -129,6 +147,7 @@ class Place:
         if self.session is not session:
             return  # it was fenced
         self.session = None
+        self._roll.leave(self)
         self.was_silent, self.why_away = why.code is Code.TIMEOUT, why.reason
         if self.decided or self._failing is not None:
             return
@@ -154,6 +173,11 @@ class Place:
         """Wait for an agency whose session ended with an earlier process of the central."""
         self._wait_or_fail(LeftOut(Code.LEFT_OUT, "the central was started again"))
 
+    def missed(self) -> None:
+        """Note that the agency has gone while it was let in."""
+        self._roll.leave(self)
+        self._wait_or_fail(LeftOut(Code.LEFT_OUT, "the connection was lost"))
+
     def comes_back(self, seconds: float) -> Deferred[bool]:
         """Wait for another session; fires with whether one came in so many seconds."""
         self._comeback = Deferred()
@@ -164,7 +188,17 @@ class Place:
     # How it ends.
 
     def fail(self, why: LeftOut | Abandoned) -> None:
-        """Note why the agency is left out; a part that is decided stays as it is."""
+        """Have the agency left out; a part that is decided stays as it is."""
+        self._stop_waiting(came=False)
+        if self.agency is None or isinstance(why, Abandoned):
+            self.decide(why)
+        elif not self.decided and not self._asked:
+            self._asked = self._has_asked = True
+            self._failing = why
+            self._roll.leave_out(self, why)
+
+    def decide(self, why: LeftOut | Abandoned) -> None:
+        """Note why the agency is left out."""
         self._stop_waiting(came=False)
         if not self.decided:
             self.decided = True
@@ -172,9 +206,41 @@ class Place:
                 self.left_out = why
             self.outcome.errback(Failure(why))
 
+    def answered(self) -> None:
+        """Note that it is known whether the agency is left out; what it is, comes next."""
+        self._asked, self._failing = False, None
+
+    def learn(self, known: Attendance, *, here: bool, alive: bool) -> None:
+        """Learn how the agency stands, of a ledger that others share.
+
+        What is older than what is known here is no news; nor is what becomes of a session of
+        ours, as long as its writer will tell.
+        """
+        latest = known.standing.session
+        ours = self._seat is not None and self._seat.standing.session == latest
+        if self.decided or latest < self.standing.session or (ours and not known.left_out):
+            return
+        newer = latest > self.standing.session
+        self.learnt = not here and not self._has_asked
+        self.standing = known.standing
+        if known.left_out:
+            self.decide(LeftOut(Code.LEFT_OUT, known.left_out))
+        if newer and not here and self.session is not None:
+            fenced, self.session = self.session, None
+            fenced.fail(Code.TAKEN, f"agency {self.agency} has come to another central")
+        self.elsewhere = not here and alive and not known.left_out
+        if known.standing.ended:
+            self._settled(known.standing)
+        elif self.elsewhere:
+            self._stop_waiting(came=True)
+        elif not here and not self.decided:
+            self._wait_or_fail(LeftOut(Code.LEFT_OUT, "it is away from all centrals"))
+
     def _settled(self, standing: Standing) -> None:
         self._seat = None
-        self.standing = standing
+        if standing.session >= self.standing.session:
+            self.standing = standing
+        standing = self.standing
         ends = standing.ended and not self.decided
         if ends:
             self.decided = self.succeeded = True
@@ -184,6 +250,11 @@ class Place:
         if ends:
             # Last: the draw may go on from here, and tell winners to whoever was welcomed.
             self.outcome.callback(standing.next_index)
+
+    def stop_waiting(self) -> None:
+        """Wait for no other session: there is nothing any more to tell the agency here."""
+        if self._comeback is not None:
+            self._stop_waiting(came=False)
 
     def _wait_or_fail(self, why: LeftOut) -> None:
         """Wait for an agency that was cut off; in the classic dialect there is no coming back."""
@@ -195,6 +266,8 @@ class Place:
     def _wait(self, why: LeftOut) -> None:
         """Wait for an agency that is away, if it still is; one wait is enough."""
         if self.decided or self._failing is not None or self.session is not None:
+            return
+        if self.elsewhere:
             return
         if self._rejoin is not None:
             return  # it came and went again before it was settled

@@ -83,7 +83,9 @@ class Central(Service):
         self.disk = DiskWork(off_thread, reactor, log)
         terms = DrawTerms(settings.silence, settings.rejoin, settings.deadline)
         reconnects = Reconnects(reactor, settings.reconnects)
-        self._rounds = Draws(ledgers, reactor, terms, self.disk, reconnects, log)
+        self._rounds = Draws(
+            ledgers, reactor, terms, self.disk, reconnects, self._cannot_go_on, log
+        )
         self.figures = Figures()
         self._factory = AgencyFactory(
             self._rounds, terms, door.admission, settings, reactor, self.figures, log,

@@ -23,19 +23,17 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.central.answers import Acknowledgements, Delivery, Telling
-from lottery.central.identity import IdentifiedPeer
-from lottery.central.place import LeftOut, Place
+from lottery.central.answers import Delivery, Telling
+from lottery.central.place import LeftOut
+from lottery.central.seated import SeatedPeer
 from lottery.central.speech import CLASSIC, CannotSay
-from lottery.errors import Code, RemoteProtocolError
-from lottery.wire.frames import RUN_BYTES
+from lottery.errors import Code
 from lottery.wire.messages import Batch, ClassicBatch, ClassicEnd, End, Hello, Received
 from lottery.wire.states import State
 from lottery.writer.pipe import Refusal
-from lottery.writer.seat import Seat
 
 if TYPE_CHECKING:
-    from lottery.wire.messages import Message, Welcome
+    from lottery.wire.messages import Message
 
 #: Who has more unread when it is parted with, which makes 1 MiB, hears no more than that.
 LAST_PIECES = 16
@@ -44,16 +42,11 @@ _ALL_SENT = frozenset({State.ENDED, State.CLASSIC_ENDED, State.TOLD, State.OVER}
 
 
 @implementer(IHalfCloseableProtocol)
-class AgencySession(IdentifiedPeer):
+class AgencySession(SeatedPeer):
     """A connection: nobody's at first, then that of an agency with a place."""
 
     def connectionMade(self) -> None:
         """Begin to listen, and be one of the sessions."""
-        self._seat: Seat | None = None
-        self._acknowledgements: Acknowledgements | None = None
-        self._waiting = False
-        self._stopping = False
-        self._parting = False
         self._held = False
         self._delivery: Delivery | None = None
         self._all_told = False
@@ -91,12 +84,6 @@ class AgencySession(IdentifiedPeer):
 
     # What the agency says.
 
-    def room(self) -> int:
-        """What the writer has room for, but no more than makes a record; 0 to hear nothing."""
-        if not self.is_hearing():
-            return 0
-        return RUN_BYTES if self._seat is None else min(RUN_BYTES, max(1, self._seat.room))
-
     def messageReceived(self, message: Message) -> None:
         """Hand on a batch or an END, or deal with what else an agency says."""
         match message:
@@ -108,56 +95,13 @@ class AgencySession(IdentifiedPeer):
             case End(total, nonce):
                 self._taken_seat().end(total, nonce)
             case ClassicEnd():
-                self._taken_seat().end(None, b"")
+                self._once_seated(lambda: self._taken_seat().end(None, b""))
             case Received():
                 cast(Delivery, self._delivery).check(message)
                 self._finish_delivery("")
                 self._leave()
 
-    def batchesReceived(self, frames: bytes, count: int) -> None:
-        """Hand on batches; if the writer has no room for more, wait until it has."""
-        seat = self._taken_seat()
-        self._journal.handed_on(frames)
-        seat.batches(frames, count)
-        if seat.full:
-            self._waiting = True
-            self._connection.pause()
-            seat.wait()
-
-    def _taken_seat(self) -> Seat:
-        """Give the seat: the one that HELLO brought, or that what is classic begins with.
-
-        :raises RemoteProtocolError: STATE, if an END was stored in spite of a refusal before it.
-        """
-        if self._seat is None and self.speech is CLASSIC:
-            self.factory.admission.check_classic()
-            self._sit_down(self.factory.draws.classic(self))
-        if self._seat is None:
-            raise RemoteProtocolError(Code.STATE, "nothing may follow an END that is stored")
-        return self._seat
-
-    def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
-        """Tell the agency where to go on; without a seat it has ended already."""
-        self._turn.moved()
-        self._sit_down(seat)
-        self._connection.write(self.words(welcome))
-
-    def _sit_down(self, seat: Seat | None) -> None:
-        self._seat = seat
-        self._journal.arrived(cast(Place, self._place))
-        self._acknowledgements = Acknowledgements(self._connection, self.speech)
-
     # What the writer says.
-
-    def resume(self) -> None:
-        """Go on: the writer has room again."""
-        if self._parting or self._connection.leaving or self._stopping:
-            return
-        self._waiting = False
-        self._turn.heard()
-        self.proceed()
-        if not self._waiting and not self._parting:
-            self._connection.resume()
 
     def stored(self, next_index: int, batches: int) -> None:
         """Acknowledge to the agency what is on disk."""
@@ -185,7 +129,10 @@ class AgencySession(IdentifiedPeer):
                 self._acknowledgements.refused(self.words(self.speech.refusal(refusal)))
             return
         self._seat = None
-        self._part(refusal.code, refusal.located, self.speech.refusal(refusal))
+        # Fenced by a session at another central: the part is that one's now.
+        fenced = refusal.code is Code.TAKEN
+        last = self.speech.refusal(refusal)
+        self._part(refusal.code, refusal.located, last, may_return=fenced)
 
     def held(self) -> None:
         """Wait for room on the disk, no longer than the agency might be silent."""
@@ -226,12 +173,6 @@ class AgencySession(IdentifiedPeer):
     def fail(self, code: Code, sentence: str, *, may_return: bool = False) -> None:
         """Tell the agency why it is over, leave it out if it has a part, and leave."""
         self._part(code, sentence, self.speech.error(code, sentence), may_return=may_return)
-
-    def stop(self) -> None:
-        """Read no more: the central is being stopped."""
-        self._stopping = self._waiting = True
-        if not self._connection.leaving:  # who leaves has to see that the peer closes
-            self._connection.pause()
 
     def _told(self) -> None:
         """All is written; only lottery/1 has a word for having received it."""
@@ -291,10 +232,6 @@ class AgencySession(IdentifiedPeer):
     def _finish_delivery(self, why_not: str) -> None:
         if self._delivery is not None:
             self._delivery.finish(why_not)
-
-    def is_hearing(self) -> bool:
-        """Whether the agency is read from."""
-        return not (self._waiting or self._parting or self._connection.leaving)
 
     def silent(self) -> None:
         """Part: it was silent for too long, or could not be given room for as long."""

@@ -17,8 +17,11 @@ from lottery.central.conclusion import Conclusion
 from lottery.central.draw import Draw
 from lottery.central.draws import Draws
 from lottery.central.intake import IntakeTimeline
+from lottery.central.outcomes import log_left_out, parts_of
 from lottery.central.place import Place
-from lottery.ledger.face import Ledgers, Unfinished
+from lottery.central.roll import ALONE, Roll, Shared
+from lottery.errors import LotteryError
+from lottery.ledger.face import DrawLedger, Ledgers, Unfinished
 from lottery.ledger.longwork import Interrupted
 from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
@@ -90,7 +93,8 @@ class Succession:
                 self._close(draw, [place for place in draw.places if place.succeeded])
             else:
                 self._note_resumed(each)
-                self._conclude(self._rounds.conclusion(each.ledger, record))
+                roll = self._roll(each.ledger)
+                self._conclude(self._rounds.conclusion(each.ledger, record, roll=roll))
 
     async def hold(self, places: Callable[[], int]) -> None:
         """Hold one draw after the other, until all are at their end, or the central is stopped.
@@ -101,15 +105,18 @@ class Succession:
             successes = await draw.outcomes
             if self._disk.stopped:
                 return
+            self._rounds.opening = self._may_open and not self._ledgers.alone
             self._close(draw, successes)
             self._rounds.open = None
             if self._may_open:
                 try:
                     await self._open_next(places)
                 except Interrupted:
+                    self._rounds.note_opened(None)
                     return
-                except OSError:
+                except (OSError, LotteryError):
                     # Nobody can come any more, but those who have ended get their winners.
+                    self._rounds.note_opened(None)
                     await self.idle()
                     raise
         await self.idle()
@@ -133,7 +140,7 @@ class Succession:
         """
         do = self._disk.do_here if self._ledgers.alone else self._disk.do
         opened = await do("open", lambda: self._ledgers.open(places()))
-        self._rounds.open = self._new(opened)
+        self._rounds.note_opened(self._new(opened))
 
     def _new(self, opened: Unfinished) -> Draw:
         record = opened.record
@@ -149,14 +156,21 @@ class Succession:
             self._reactor, opened.ledger, terms, self._disk, self._broken, self._figures, self._log
         )
         self.pools.append(pool)
+        roll = self._roll(opened.ledger)
         draw = Draw(
-            opened.ledger, opened.record, pool, self._reactor, self._rounds.terms, self._log
+            opened.ledger, opened.record, pool, self._reactor, self._rounds.terms, self._log, roll
         )
+        roll.watch(draw)
         draw.restore(opened.standings)
         self._keep_places(draw)
         if (timeline := opened.ledger.timeline) is not None:
             IntakeTimeline(draw, timeline, self._reactor, self._disk)
         return draw
+
+    def _roll(self, ledger: DrawLedger) -> Roll:
+        if ledger.shared is None:
+            return ALONE
+        return Shared(ledger.shared, self._disk, self._reactor, self._broken)
 
     def _restore(self, unfinished: Unfinished, wanted: int) -> Draw:
         """Open a draw again that an earlier process has left open."""
@@ -177,11 +191,12 @@ class Succession:
 
     def _close(self, draw: Draw, successes: Sequence[Place]) -> None:
         """Take no more bets, and conclude the draw in its own time."""
-        record = evolve(draw.record, state="closing", agencies=draw.parts())
-        self._conclude(self._rounds.conclusion(draw.ledger, record, successes), draw)
+        record = evolve(draw.record, state="closing", agencies=parts_of(draw))
+        self._conclude(self._rounds.conclusion(draw.ledger, record, successes, draw.roll), draw)
 
     def _conclude(self, conclusion: Conclusion, draw: Draw | None = None) -> None:
         self._rounds.conclude(conclusion)
+        conclusion.roll.watch(conclusion)
         self._closing = [each for each in self._closing if not each.called]
         closing = Deferred.fromCoroutine(self._concluded(conclusion, draw))
         self._closing.append(closing.addErrback(self._broken))
@@ -192,8 +207,9 @@ class Succession:
                 await conclusion.close()
                 await draw.pool.close(self._settings.writer_timeout)
                 self.pools.remove(draw.pool)
-                draw.log_left_out()
+                log_left_out(draw, self._log)
             await conclusion.run(self._settings.winning_number)
         except Interrupted:
             return  # the next start goes on from here
+        conclusion.roll.stop()
         self._rounds.concluded(conclusion)

@@ -12,7 +12,8 @@ from lottery.central.service import Central
 from lottery.command.running import CommandReactor, run_until_done
 from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ops.json_log import log_observer
-from lottery.tap import CentralReactor, Options, make_central, reload_at_hangup
+from lottery.settings_options import Options
+from lottery.tap import CentralReactor, make_central, reload_at_hangup
 
 __all__ = ["Options", "run"]
 

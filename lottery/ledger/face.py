@@ -90,11 +90,15 @@ class SharedDraw(Protocol):
     Each of these happens once, for all of them, and to do it twice is harmless.
     """
 
+    @property
+    def central(self) -> str:
+        """What this central is called."""
+
     def enter(self, agency: int) -> Attendance:
         """Let an agency come in, with a new session at this central, and give where it stands.
 
-        From then on no other session of it stores anything. One that has ended, or is left out,
-        gets none.
+        From then on no other session of it stores anything. One that has ended is at this
+        central from now on; one that is left out is not let in.
 
         :raises RemoteProtocolError: CLOSED, FULL, or TAKEN by a classic agency.
         """
@@ -119,6 +123,9 @@ class SharedDraw(Protocol):
 
     def admit_no_more(self) -> None:
         """Let no agency come in any more that has no place yet."""
+
+    def note_told(self, agency: int, received: bool) -> None:
+        """Note whether an agency has received its winners; who has them has them."""
 
     def look(self) -> Attendances:
         """Give what is known."""

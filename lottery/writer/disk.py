@@ -94,14 +94,14 @@ class DiskWork:
             raise error
         self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
 
-    async def pause(self) -> None:
+    async def pause(self, seconds: float = ROOM_SECONDS) -> None:
         """Wait until it is worth a try again.
 
         :raises Interrupted: if :meth:`stop` was called before.
         """
         if self._stopped:
             raise Interrupted
-        waiting: Deferred[None] = deferLater(self._clock, ROOM_SECONDS)
+        waiting: Deferred[None] = deferLater(self._clock, seconds)
         self._waiting.add(waiting)
         try:
             await waiting

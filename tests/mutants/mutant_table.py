@@ -355,8 +355,8 @@ MUTANTS: Final = (
         "classic agencies get in beside a roster",
         (
             Edit(
-                "lottery/central/session.py",
-                "            self.factory.admission.check_classic()\n",
+                "lottery/central/seated.py",
+                "        self.factory.admission.check_classic()\n",
                 "",
             ),
         ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from attrs import evolve
 from psycopg import Connection
 
 from lottery.errors import Code, RemoteProtocolError
@@ -33,7 +34,7 @@ class DatabaseParts:
         """:param central: what this one is called."""
         self._connections = connections
         self._draw = draw
-        self._central = central
+        self.central = central
 
     def enter(self, agency: int) -> Attendance:
         def work(connection: Connection) -> Attendance:
@@ -105,12 +106,22 @@ class DatabaseParts:
 
         self._connections.do(work)
 
+    def note_told(self, agency: int, received: bool) -> None:
+        def work(connection: Connection) -> None:
+            connection.execute(
+                "UPDATE lottery.part SET received = %s "
+                "WHERE draw = %s AND agency = %s AND received IS NOT TRUE",
+                (received, self._draw, agency),
+            )
+
+        self._connections.do(work)
+
     def look(self) -> Attendances:
         def work(connection: Connection) -> Attendances:
             connection.execute(
                 "INSERT INTO lottery.central VALUES (%s, 1) "
                 "ON CONFLICT (central) DO UPDATE SET beat = lottery.central.beat + 1",
-                (self._central,),
+                (self.central,),
             )
             draw = connection.execute(
                 "SELECT state, admits FROM lottery.draw WHERE draw = %s", (self._draw,)
@@ -187,17 +198,23 @@ class DatabaseParts:
         return int(places)
 
     def _with_session(self, connection: Connection, found: Attendance) -> Attendance:
-        """Begin a session of an agency here, if its part is not decided."""
-        if _is_decided(found):
+        """Begin a session of an agency here; one that has ended comes for its winners only."""
+        if found.left_out:
             return found
+        if found.standing.ended:
+            connection.execute(
+                "UPDATE lottery.part SET central = %s WHERE draw = %s AND agency = %s",
+                (self.central, self._draw, found.agency),
+            )
+            return evolve(found, central=self.central)
         connection.execute(
             "UPDATE lottery.part SET session = session + 1, central = %s "
             "WHERE draw = %s AND agency = %s",
-            (self._central, self._draw, found.agency),
+            (self.central, self._draw, found.agency),
         )
         exact = self._exact(connection, found)
         standing = exact.standing._replace(session=found.standing.session + 1)
-        return Attendance(found.agency, standing, self._central)
+        return Attendance(found.agency, standing, self.central)
 
     def _exact(self, connection: Connection, found: Attendance) -> Attendance:
         """Say how much of a part that is locked is stored."""

@@ -39,7 +39,7 @@ COPY lottery.bet (draw, agency, index, first_name, last_name, document, birthdat
 FROM STDIN (FORMAT csv)
 """
 _END: Final = b"""
-UPDATE lottery.part SET ended = true, bets = %s, crc = %s, nonce = %s, central = NULL
+UPDATE lottery.part SET ended = true, bets = %s, crc = %s, nonce = %s
 WHERE draw = %s AND agency = %s
 """
 

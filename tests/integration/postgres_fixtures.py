@@ -1,0 +1,38 @@
+"""Fixtures with PostgreSQL, for a test module that says ``pytest_plugins = ["postgres_fixtures"]``.
+
+A server's log is printed at the end of each test, so it is seen of a test that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from postgres import Pair, Server
+from postgres_client import Database
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A server for all tests that leave it as it is."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_database(postgres_server: Server) -> Iterator[Database]:
+    """An empty database of the shared server, for one test."""
+    since = len(postgres_server.lines)
+    try:
+        with postgres_server.database() as database:
+            yield database
+    finally:
+        print("\n".join(postgres_server.lines[since:]))
+
+
+@pytest.fixture
+def postgres_pair() -> Iterator[Pair]:
+    """A primary and a synchronous standby, for one test."""
+    with Pair() as pair:
+        yield pair
+        print(pair.log)
