@@ -219,14 +219,15 @@ def end_in_order(reactor: IReactorCore) -> None:
 
 def _patience() -> Callable[[], bool]:
     """Have time for writers that outlive a central which was killed, but not for ever."""
-    tries = int(LOCK_SECONDS / LOCK_TRY_SECONDS)
+    until: float | None = None
 
     def again() -> bool:
-        nonlocal tries
-        tries -= 1
-        if tries >= 0:
+        nonlocal until
+        now = time.monotonic()
+        until = now + LOCK_SECONDS if until is None else until
+        if now < until:
             time.sleep(LOCK_TRY_SECONDS)  # nothing turns yet that could be kept waiting
-        return tries >= 0
+        return now < until
 
     return again
 

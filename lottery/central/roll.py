@@ -202,9 +202,11 @@ class Shared:
         if self._stopped or self._learner is None:
             return
         now = self._clock.seconds()
-        for central, beat in found.beats.items():
-            if self._beats.get(central, (None, 0))[0] != beat:
-                self._beats[central] = (beat, now)
+        known = self._beats
+        self._beats = {
+            central: known[central] if known.get(central, (-1,))[0] == beat else (beat, now)
+            for central, beat in found.beats.items()
+        }
         for part in found.parts:
             self._learn(part)
         self._learner.learn_state(found)
@@ -218,10 +220,12 @@ class Shared:
                 self._learner.learn(known, here=here, alive=alive)
 
     def _lives(self, central: str | None) -> bool:
-        if central is None:
+        if central == self._draw.central:
+            return True
+        if central is None or central not in self._beats:
             return False
-        _, since = self._beats.get(central, (0, self._clock.seconds()))
-        return central == self._draw.central or self._clock.seconds() - since < LEASE_SECONDS
+        _, since = self._beats[central]
+        return self._clock.seconds() - since < LEASE_SECONDS
 
     def _in_background(self, work: object) -> None:
         def ended(failure: Failure) -> None:

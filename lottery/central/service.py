@@ -39,10 +39,11 @@ from lottery.writer.pool import ReactorForWriters
 if TYPE_CHECKING:
     from lottery.ops.status import StatusPage
 
-#: SIGTERM to the end in 5 seconds: this for the writers, then that for the agencies; what is
-#: left is for a machine that is busy.
+#: SIGTERM to the end in 5 seconds: this for the writers, then that for the agencies, and that for
+#: what waits for a database; what is left is for a machine that is busy.
 STOP_WRITERS_SECONDS = 2.0
 STOP_AGENCIES_SECONDS = 1.0
+STOP_DISK_SECONDS = 0.5
 
 
 class Central(Service):
@@ -78,6 +79,7 @@ class Central(Service):
         self._settings = settings
         self._ledgers = ledgers
         self._door = door
+        self._clock = reactor
         self._again = again
         self._log = log
         self.disk = DiskWork(off_thread, reactor, log)
@@ -156,7 +158,10 @@ class Central(Service):
         await self._succession.idle()
         if self.status is not None:
             self.status.end()
+        late = self._clock.callLater(STOP_DISK_SECONDS, self._ledgers.interrupt)
         await self.disk.idle()
+        if late.active():
+            late.cancel()
         self._ledgers.release()
         self._log("shutdown", "success")
 

@@ -234,6 +234,9 @@ class Ledgers(Protocol):
         :raises StartError: if they cannot be used.
         """
 
+    def interrupt(self) -> None:
+        """Break off what waits for a server, and would go on waiting; files do not."""
+
     def release(self) -> None:
         """Give back what :meth:`own` has taken; doing it twice is harmless."""
 

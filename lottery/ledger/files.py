@@ -109,6 +109,9 @@ class FileLedgers:
     def own(self, again: Callable[[], bool]) -> None:
         self.data.own(again)
 
+    def interrupt(self) -> None:
+        pass
+
     def release(self) -> None:
         self.data.release()
 

@@ -12,11 +12,13 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
 from lottery.ledger.longwork import Interrupted
-from lottery.ledger.segment import NO_ROOM, NotNow
+from lottery.ledger.segment import NO_ROOM, NoRoom, NotNow
 from lottery.ops.log import ActionLog
 
 #: How long to wait for room before it is tried again.
 ROOM_SECONDS = 1.0
+#: How often it is told that the database is away.
+TELL_SECONDS = 10.0
 
 T = TypeVar("T")
 
@@ -29,7 +31,7 @@ class OffThread(Interface):
 
 
 class DiskWork:
-    """Runs work off the reactor's thread; a full disk only makes it wait.
+    """Runs work off the reactor's thread; a full disk, or a database that is away, makes it wait.
 
     The work has to leave nothing behind when it fails for lack of room.
     """
@@ -39,6 +41,7 @@ class DiskWork:
         self._clock = clock
         self._log = log
         self._stopped = False
+        self._told: float | None = None
         self._waiting: set[Deferred[None]] = set()
         self._working: set[Deferred[None]] = set()
 
@@ -92,7 +95,14 @@ class DiskWork:
         """
         if not passes(error):
             raise error
-        self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
+        if isinstance(error, NoRoom) or not isinstance(error, NotNow):
+            self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
+            return
+        # A database that is away keeps everybody waiting: one line is enough for all of them.
+        now = self._clock.seconds()
+        if self._told is None or now - self._told >= TELL_SECONDS:
+            self._told = now
+            self._log("database", "in_progress", LogLevel.warn, work=what, error=error.strerror)
 
     async def pause(self, seconds: float = ROOM_SECONDS) -> None:
         """Wait until it is worth a try again.

@@ -9,6 +9,8 @@ done: :class:`Unknown`. All else is for somebody to mend.
 from __future__ import annotations
 
 import errno
+import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +40,8 @@ _OPTIONS: Final = (
     "-c synchronous_commit=on -c datestyle=ISO -c idle_in_transaction_session_timeout=60s"
 )
 _NO_ROOM: Final = "53100"
+#: A row was locked for longer than we wanted to wait.
+_HELD: Final = "55P03"
 #: What passes, by the first two or all five characters of SQLSTATE: connections, resources, an
 #: operator's doing, a standby that takes no writes, deadlocks.
 _PASSING: Final = ("08", "53", "57", "25006", "40")
@@ -80,6 +84,8 @@ def connect(dsn: str, name: str) -> Connection:
 def meaning(error: psycopg.Error) -> NotNow | LotteryError:
     """Give what an error of the database means, of which nothing was done."""
     state, sentence = error.sqlstate or "", _one_line(error)
+    if state == _HELD:
+        return NotNow(errno.EAGAIN, "another central is at work on the draw")
     if state == _NO_ROOM:
         return NoRoom(errno.ENOSPC, f"the database has no room, {sentence}")
     # Without a state it comes from the client's side: nobody has answered, or not to the end.
@@ -143,6 +149,7 @@ class Connections:
         self.dsn = dsn
         self._name = name
         self._idle: deque[Connection] = deque()  # its ends are safe to use from any thread
+        self._in_use: set[Connection] = set()
         self._closed = False
 
     def do(self, work: Callable[[Connection], T]) -> T:
@@ -157,12 +164,14 @@ class Connections:
         """
         while True:
             connection, fresh = self._take()
+            self._in_use.add(connection)
             try:
                 with transaction(connection):
                     result = work(connection)
             except (NotNow, Unknown) as error:
+                self._in_use.discard(connection)
                 connection.close()
-                if not fresh:
+                if not fresh and not self._closed:
                     continue
                 if isinstance(error, Unknown):
                     raise NotNow(errno.EAGAIN, str(error)) from error
@@ -185,7 +194,22 @@ class Connections:
         except IndexError:
             return connect(self.dsn, self._name), True
 
+    def break_off(self) -> None:
+        """Cut the connections that are in use: who waits for an answer gets none, at once.
+
+        A transaction that had not ended is taken back by the server; of a COMMIT on its way
+        nobody hears. From now on, none is tried again.
+        """
+        self._closed = True
+        for connection in list(self._in_use):
+            try:
+                with socket.socket(fileno=os.dup(connection.fileno())) as cut:
+                    cut.shutdown(socket.SHUT_RDWR)
+            except (OSError, psycopg.Error):
+                pass  # it has just ended by itself
+
     def _give_back(self, connection: Connection) -> None:
+        self._in_use.discard(connection)
         if self._closed or connection.closed or len(self._idle) >= _MOST_IDLE:
             connection.close()
         else:

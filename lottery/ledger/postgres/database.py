@@ -33,10 +33,19 @@ class DatabaseLedgers:
         self._connections = Connections(checked_dsn(dsn), f"lottery {self._central}")
 
     def own(self, again: Callable[[], bool]) -> None:
-        """Have the tables there; others may own them, too."""
+        """Have the tables there, and be one of the centrals; others may own them, too."""
+
+        def work(connection: Connection) -> None:
+            prepare(connection)
+            connection.execute("DELETE FROM lottery.central WHERE seen < now() - interval '1 hour'")
+            connection.execute(
+                "INSERT INTO lottery.central (central, beat) VALUES (%s, 0) ON CONFLICT DO NOTHING",
+                (self._central,),
+            )
+
         while True:
             try:
-                self._connections.do(prepare)
+                self._connections.do(work)
             except NotNow as error:
                 if not again():
                     raise StartError(f"the ledger cannot be used, {error.strerror}") from error
@@ -44,6 +53,9 @@ class DatabaseLedgers:
                 raise StartError(f"the ledger cannot be used, {error}") from error
             else:
                 return
+
+    def interrupt(self) -> None:
+        self._connections.break_off()
 
     def release(self) -> None:
         self._connections.close()

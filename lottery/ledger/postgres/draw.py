@@ -7,7 +7,6 @@ each step is taken once, and nobody needs a lease or a clock for it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
@@ -25,7 +24,6 @@ from lottery.ledger.postgres.connection import Connections
 from lottery.ledger.postgres.parts import DatabaseParts
 from lottery.ledger.postgres.rows import all_rows, winning_rows
 from lottery.ledger.record import AgencyPart, DrawRecord, FileDigest, decode, encode
-from lottery.ledger.segment import NotNow
 from lottery.ledger.standing import Standing
 
 T = TypeVar("T")
@@ -163,11 +161,13 @@ class DatabaseDraw:
     def _record(self, connection: Connection, held: bytes) -> DrawRecord:
         """Give the record, and hold its row if asked for.
 
-        :raises NotNow: if another central holds it.
+        :raises NotNow: if another central holds it for long.
         """
+        if held:
+            connection.execute(_HELD_FOR)
         row = connection.execute(_RECORD + held, (self.number,)).fetchone()
         if row is None:
-            raise NotNow(errno.EAGAIN, "another central is at work on the draw")
+            raise self._damage("it is missing")
         record = decode(bytes(row[0]), self._where)
         if record.draw != self.number:
             raise self._damage(f"it has the record of draw {record.draw}")
@@ -233,8 +233,9 @@ class DatabaseDraw:
         return DamagedLedger(self._where, 0, sentence)
 
 
-#: Whoever cannot have the row at once would wait for as long as another central seals.
-_HELD = b" FOR UPDATE SKIP LOCKED"
+_HELD = b" FOR UPDATE"
+#: A step may take another central long: whoever waits for it waits in turns, and can be stopped.
+_HELD_FOR = b"SET LOCAL lock_timeout = '1s'"
 _RECORD = b"SELECT record FROM lottery.draw WHERE draw = %s"
 
 

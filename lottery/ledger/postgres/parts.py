@@ -119,8 +119,8 @@ class DatabaseParts:
     def look(self) -> Attendances:
         def work(connection: Connection) -> Attendances:
             connection.execute(
-                "INSERT INTO lottery.central VALUES (%s, 1) "
-                "ON CONFLICT (central) DO UPDATE SET beat = lottery.central.beat + 1",
+                "INSERT INTO lottery.central (central, beat) VALUES (%s, 1) ON CONFLICT (central) "
+                "DO UPDATE SET beat = lottery.central.beat + 1, seen = now()",
                 (self.central,),
             )
             draw = connection.execute(

@@ -22,7 +22,8 @@ in every key of what there is much of, so that it can be distributed by agency.
 ``bet``
     One row a bet, as it was sent. The index of the numbers has all that finding winners needs.
 ``central``
-    One row for each central that runs: it counts up as long as it lives.
+    One row for each central that runs: it counts up as long as it lives. ``seen`` is for removing
+    those that have ended long ago.
 """
 
 from __future__ import annotations
@@ -85,7 +86,11 @@ CREATE TABLE lottery.bet (
     PRIMARY KEY (draw, agency, index)
 );
 CREATE INDEX bet_number ON lottery.bet (draw, number, agency, index);
-CREATE TABLE lottery.central (central text PRIMARY KEY, beat bigint NOT NULL);
+CREATE TABLE lottery.central (
+    central text PRIMARY KEY,
+    beat bigint NOT NULL,
+    seen timestamptz NOT NULL DEFAULT now()
+);
 """
 
 
@@ -95,7 +100,7 @@ def prepare(connection: Connection) -> None:
     :raises StartError: if they are of another version, or the database is of no use for them.
     :raises psycopg.Error: if that cannot be found out.
     """
-    with connection.transaction():
+    with connection.transaction():  # within that of the caller, if there is one
         encoding = _word(connection, "SHOW server_encoding")
         if encoding != "UTF8":
             raise StartError(f"the database has the encoding {encoding}, it needs UTF8")
