@@ -113,7 +113,7 @@ def make_central(settings: CentralSettings, reactor: CentralReactor) -> Central:
     ledgers = _ledgers(settings, data)
     central = Central(settings, ledgers, reactor, door, off_thread, _patience(), log, limit)
     if settings.status is not None:
-        central.status = _status_page(central, data, settings, looking, reactor)
+        central.status = _status_page(central, ledgers, settings, looking, reactor)
     return central
 
 
@@ -134,7 +134,7 @@ def _ledgers(settings: CentralSettings, data: DataDirectory) -> Ledgers:
 
 
 def _status_page(
-    central: Central, data: DataDirectory, settings: CentralSettings, most: int, clock: IReactorTime
+    central: Central, ledgers: Ledgers, settings: CentralSettings, most: int, clock: IReactorTime
 ) -> StatusPage:
     """What shows a central to those who look; without it, none of the web is imported."""
     from lottery.ops.status import StatusPage
@@ -142,7 +142,7 @@ def _status_page(
 
     shown = Shown(settings.status_documents, settings.min_free)
     return StatusPage(
-        central.overview, central.figures, data, central.disk,
+        central.overview, central.figures, ledgers, central.disk,
         central.overview.names, settings.status_hosts, shown, most, clock,
     )  # fmt: skip
 

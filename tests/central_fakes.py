@@ -638,9 +638,10 @@ class House:
         self.data = DataDirectory(
             self.settings.data_dir, provable=self.settings.winning_number is None
         )
+        self.ledgers = FileLedgers(self.data, self.settings.min_free, LOCK_FD)
         self.central = Central(
             self.settings,
-            FileLedgers(self.data, self.settings.min_free, LOCK_FD),
+            self.ledgers,
             self.reactor,
             Door([listener], admission or Admission(), read_again),
             self.off_thread,

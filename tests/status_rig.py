@@ -79,7 +79,7 @@ class Watched:
         central = house.central
         self.house = house
         self.page = StatusPage(
-            central.overview, central.figures, house.data, central.disk,
+            central.overview, central.figures, house.ledgers, central.disk,
             central.overview.names, hosts, Shown(documents, MIN_FREE), MOST, house.reactor,
         )  # fmt: skip
         central.status = self.page

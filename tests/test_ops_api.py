@@ -10,6 +10,7 @@ import pytest
 from central_fakes import House
 from status_rig import Watched
 
+from lottery.ledger.directory import DrawDirectory
 from lottery.ops import archive
 from lottery.ops.api import MOST_WAITING
 from lottery.ops.archive import MOST_DRAWS
@@ -155,9 +156,9 @@ def test_a_record_is_not_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         day(house, 1, *NUMBERS)
         first = watched.ask("/api/draws").body
         reads: list[int] = []
-        true_read = archive.DrawDirectory.read
+        true_read = DrawDirectory.read
         monkeypatch.setattr(
-            archive.DrawDirectory, "read", lambda each: reads.append(each.number) or true_read(each)
+            DrawDirectory, "read", lambda each: reads.append(each.number) or true_read(each)
         )
         assert watched.ask("/api/draws").body == first
         assert reads == []

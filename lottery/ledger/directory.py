@@ -177,6 +177,11 @@ class DataDirectory:
         return bool(self.path.stat().st_mode & 0o077)
 
     @property
+    def owned(self) -> bool:
+        """Whether it is ours."""
+        return bool(self._lock)
+
+    @property
     def lock_fd(self) -> int:
         """The descriptor that holds the lock while the directory is owned."""
         return self._lock[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from attrs import field, frozen
 
@@ -196,6 +196,34 @@ class DrawLedger(Protocol):
     def note_delivered(self, record: DrawRecord, received: Collection[int]) -> DrawRecord:
         """Publish who has received its winners; who had them before still has."""
 
+    # For those who look.
+
+    def stamp(self) -> object:
+        """Give what is another one whenever the record is.
+
+        :raises OSError: if it cannot be found out.
+        """
+
+    def record_file(self) -> BinaryIO:
+        """Open the bytes of the record.
+
+        :raises FileNotFoundError: if there is none yet.
+        """
+
+    def winners_file(self) -> BinaryIO:
+        """Open all winning rows, each behind its agency, in order.
+
+        :raises FileNotFoundError: if the number is not drawn yet.
+        """
+
+    def bets_on_numbers(self, rest: Callable[[], None]) -> Mapping[bytes, int]:
+        """Count the bets on each number of a sealed draw, by its digits, with zeros or without.
+
+        :param rest: called now and then, for it may take long; it may raise to leave the work.
+        """
+
+    # For writers.
+
     def writers(self) -> int:
         """Give the highest number that a writer has had, 0 if there was none; quick."""
 
@@ -257,6 +285,9 @@ class Ledgers(Protocol):
 
     def open(self, places: int) -> Unfinished:
         """Open the draw behind the last one there is, or go along with others that have done so."""
+
+    def numbers(self) -> list[int]:
+        """Give the number of each draw there is, in order."""
 
     def find(self, number: int) -> DrawLedger | None:
         """Give the draw of that number, if there is one."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from attrs import frozen
 
+from lottery.ledger.checked import read_steps
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.face import DrawLedger, Unfinished, WriterPlan
 from lottery.ledger.intake import IntakeLog
@@ -16,6 +20,9 @@ from lottery.ledger.recovery import recover, unreceived
 from lottery.ledger.salvage import extend, salvage
 from lottery.ledger.seal import all_winners, draw_number, note_delivered, seal
 from lottery.ledger.standing import Standing
+from lottery.ledger.winners import whole_rows
+
+_NUMBER: Final = re.compile(rb",(\d{1,4})\n")
 
 
 class FileDraw:
@@ -67,6 +74,23 @@ class FileDraw:
 
     def note_delivered(self, record: DrawRecord, received: Collection[int]) -> DrawRecord:
         return note_delivered(self.directory, record, received)
+
+    def stamp(self) -> object:
+        status = self.directory.record.stat()
+        return status.st_mtime_ns, status.st_ino
+
+    def record_file(self) -> BinaryIO:
+        return self.directory.record.open("rb")
+
+    def winners_file(self) -> BinaryIO:
+        return self.directory.winners_csv.open("rb")
+
+    def bets_on_numbers(self, rest: Callable[[], None]) -> Mapping[bytes, int]:
+        counts: Counter[bytes] = Counter()
+        for text in whole_rows(read_steps(self.directory.bets_csv)):
+            counts.update(_NUMBER.findall(text))
+            rest()
+        return counts
 
     def writers(self) -> int:
         return self.directory.highest_segment()
@@ -132,10 +156,14 @@ class FileLedgers:
         directory = self.data.new_draw(places)
         return Unfinished(self._of(directory), directory.read())
 
+    def numbers(self) -> list[int]:
+        return [each.number for each in self.data.draws()]
+
     def find(self, number: int) -> DrawLedger | None:
         found = (each for each in self.data.draws() if each.number == number)
         directory = next(found, None)
         return None if directory is None else self._of(directory)
 
     def _of(self, directory: DrawDirectory) -> FileDraw:
-        return FileDraw(directory, self.min_free, {self.lock_fd: self.data.lock_fd})
+        inherits = {self.lock_fd: self.data.lock_fd} if self.data.owned else {}
+        return FileDraw(directory, self.min_free, inherits)

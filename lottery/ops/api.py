@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from attrs import frozen
@@ -19,7 +18,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from lottery.errors import DamagedLedger
-from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.face import DrawLedger
 from lottery.ledger.longwork import Interrupted
 from lottery.ops.archive import Archive, LongWork
 from lottery.ops.site import NothingHere, say
@@ -104,19 +103,19 @@ class Draws(Resource):
 
     async def _record(self, number: int) -> Answer:
         name = f"draw-{number:06d}.json"
-        return await self._kept(number, lambda draw: draw.record, "application/json", name)
+        return await self._kept(number, lambda draw: draw.record_file(), "application/json", name)
 
     async def _winners(self, number: int) -> Answer:
         name = f"winners-{number:06d}.csv"
         kind = "text/csv; charset=utf-8"
-        return await self._kept(number, lambda draw: draw.winners_csv, kind, name)
+        return await self._kept(number, lambda draw: draw.winners_file(), kind, name)
 
     async def _kept(
-        self, number: int, path: Callable[[DrawDirectory], Path], kind: str, name: str
+        self, number: int, opened_of: Callable[[DrawLedger], BinaryIO], kind: str, name: str
     ) -> Answer:
         def opened() -> Answer:
-            draw = self._archive.directory(number)
-            return None if draw is None else Kept(path(draw).open("rb"), kind, name)
+            draw = self._archive.ledger(number)
+            return None if draw is None else Kept(opened_of(draw), kind, name)
 
         return await self._read(opened)
 
@@ -202,7 +201,8 @@ class Sending:
         self._stall = StallWatch(request, clock)
         self._file = kept.file
         self._paused = False
-        _begin(request, kept.kind, os.fstat(kept.file.fileno()).st_size)
+        _begin(request, kept.kind, kept.file.seek(0, os.SEEK_END))
+        kept.file.seek(0)
         disposition = f'attachment; filename="{kept.name}"'
         request.setHeader(b"content-disposition", disposition.encode())
         request.notifyFinish().addBoth(self._over)

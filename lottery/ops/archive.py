@@ -1,24 +1,22 @@
 """What is known of all draws, from their records; and how many bets each number has.
 
-Everything here reads files, may take long, and is made for a thread of its own; one at a time.
+Everything here reads ledgers, may take long, and is made for a thread of its own; one at a time.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from array import array
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 from typing import Protocol as Interface
 
 from lottery.errors import DamagedLedger
-from lottery.ledger.checked import read_steps
-from lottery.ledger.directory import DataDirectory, DrawDirectory
+from lottery.ledger.directory import never
+from lottery.ledger.face import DrawLedger, Ledgers
+from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import DrawRecord
-from lottery.ledger.seal import all_winners
-from lottery.ledger.winners import whole_rows
 
 #: So many draws are listed, the latest ones.
 MOST_DRAWS: Final = 200
@@ -28,7 +26,6 @@ MOST_PARTS: Final = 1000
 _MOST_REMEMBERED: Final = 1000
 _MOST_COUNTED: Final = 16
 _NUMBERS: Final = 10_000
-_NUMBER: Final = re.compile(rb",(\d{1,4})\n")
 #: Counting works for a tenth of the time, for it takes turns with the intake.
 _REST_FACTOR: Final = 9.0
 
@@ -53,28 +50,29 @@ class LongWork(Interface):
 
 
 class Archive:
-    """The draws of a data directory."""
+    """The draws of a central."""
 
     def __init__(
-        self, data: DataDirectory, names: Callable[[], Mapping[int, str]], *, documents: bool
+        self, ledgers: Ledgers, names: Callable[[], Mapping[int, str]], *, documents: bool
     ) -> None:
         """:param names: gives those of the agencies, as far as they are known.
 
         :param documents: whether those of winners are told.
         """
-        self._data = data
+        self._ledgers = ledgers
         self._names = names
         self._documents = documents
-        self._listed: OrderedDict[tuple[int, int, int], Members] = OrderedDict()
+        self._listed: OrderedDict[tuple[int, object], Members] = OrderedDict()
         self._counted: OrderedDict[int, array[int]] = OrderedDict()
 
     def draws(self) -> Members:
         """List the latest draws, the last one first.
 
-        :raises OSError: if the data directory cannot be read.
+        :raises OSError: if they cannot be read.
         """
-        there = self._data.draws()
-        latest = [self._line(each) for each in reversed(there[-MOST_DRAWS:])]
+        there = self._ledgers.numbers()
+        found = [self.ledger(number) for number in reversed(there[-MOST_DRAWS:])]
+        latest = [self._line(each) for each in found if each is not None]
         return {"draws": latest, "more": len(there) > MOST_DRAWS}
 
     def draw(self, number: int) -> Members | None:
@@ -82,14 +80,14 @@ class Archive:
 
         :raises OSError: if it cannot be read.
         """
-        directory = self.directory(number)
-        if directory is None:
+        ledger = self.ledger(number)
+        if ledger is None:
             return None
         try:
-            record = directory.read()
-            documents = self._documents_of(directory, record)
+            record = ledger.read()
+            documents = self._documents_of(ledger, record)
         except DamagedLedger as error:
-            return _unreadable(directory, error)
+            return _unreadable(ledger, error)
         names = self._names()
         parts = []
         for part in record.agencies[:MOST_PARTS]:
@@ -118,59 +116,58 @@ class Archive:
         """
         counts = self._counted.get(number)
         if counts is None:
-            directory = self.directory(number)
-            record = directory.read() if directory is not None else None
-            if directory is None or record is None or record.bets_csv is None:
+            ledger = self.ledger(number)
+            record = ledger.read() if ledger is not None else None
+            if ledger is None or record is None or record.bets_csv is None:
                 return None
-            counts = self._counted[number] = count_numbers(directory, interrupted)
+            counts = self._counted[number] = count_numbers(ledger, interrupted)
             while len(self._counted) > _MOST_COUNTED:
                 self._counted.popitem(last=False)
         return {"draw": number, "bets": counts.tolist()}
 
-    def directory(self, number: int) -> DrawDirectory | None:
+    def ledger(self, number: int) -> DrawLedger | None:
         """Find a draw by its number.
 
-        :raises OSError: if the data directory cannot be read.
+        :raises OSError: if that cannot be read.
         """
-        return next((each for each in self._data.draws() if each.number == number), None)
+        return self._ledgers.find(number)
 
-    def _line(self, directory: DrawDirectory) -> Members:
+    def _line(self, ledger: DrawLedger) -> Members:
         """Tell of a draw in a line; one whose record is what it was is not read again."""
         try:
-            status = directory.record.stat()
-            key = (directory.number, status.st_mtime_ns, status.st_ino)
+            key = (ledger.number, ledger.stamp())
             line = self._listed.get(key)
             if line is None:
-                line = self._listed[key] = _summary(directory.read())
+                line = self._listed[key] = _summary(ledger.read())
                 while len(self._listed) > _MOST_REMEMBERED:
                     self._listed.popitem(last=False)
         except (DamagedLedger, OSError) as error:
-            return _unreadable(directory, error)
+            return _unreadable(ledger, error)
         return line
 
-    def _documents_of(
-        self, directory: DrawDirectory, record: DrawRecord
-    ) -> dict[int, list[str]] | None:
+    def _documents_of(self, ledger: DrawLedger, record: DrawRecord) -> dict[int, list[str]] | None:
         if not self._documents or record.state not in ("drawn", "delivered"):
             return None
-        winners = all_winners(directory, record)
+        winners = ledger.winners(record, never)
         return {
             agency: [row.split(b",")[2].decode() for row in rows]
             for agency, rows in winners.items()
         }
 
 
-def count_numbers(directory: DrawDirectory, interrupted: Callable[[], bool]) -> array[int]:
-    """Count the bets on each of the 10,000 numbers in ``bets.csv``; written with zeros or not."""
-    found: Counter[bytes] = Counter()
-    steps = read_steps(directory.bets_csv, interrupted)
+def count_numbers(ledger: DrawLedger, interrupted: Callable[[], bool]) -> array[int]:
+    """Count the bets on each of the 10,000 numbers; written with zeros or not."""
     began = time.perf_counter()
-    for text in whole_rows(steps):
-        found.update(_NUMBER.findall(text))
+
+    def rest() -> None:
+        nonlocal began
+        if interrupted():
+            raise Interrupted
         time.sleep((time.perf_counter() - began) * _REST_FACTOR)
         began = time.perf_counter()
+
     counts = array("Q", bytes(8 * _NUMBERS))
-    for digits, bets in found.items():
+    for digits, bets in ledger.bets_on_numbers(rest).items():
         counts[int(digits)] += bets
     return counts
 
@@ -193,5 +190,5 @@ def _summary(record: DrawRecord) -> Members:
     }
 
 
-def _unreadable(directory: DrawDirectory, error: Exception) -> Members:
-    return {"draw": directory.number, "state": "unreadable", "error": str(error)}
+def _unreadable(ledger: DrawLedger, error: Exception) -> Members:
+    return {"draw": ledger.number, "state": "unreadable", "error": str(error)}

@@ -11,7 +11,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.web.http import NOT_FOUND, OK, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
 
-from lottery.ledger.directory import DataDirectory
+from lottery.ledger.face import Ledgers
 from lottery.ops.api import Draws
 from lottery.ops.archive import Archive, LongWork
 from lottery.ops.figures import Figures
@@ -57,7 +57,7 @@ class StatusPage:
         self,
         look: Look,
         figures: Figures,
-        data: DataDirectory,
+        ledgers: Ledgers,
         disk: LongWork,
         names: Callable[[], Mapping[int, str]],
         hosts: Collection[str],
@@ -76,7 +76,7 @@ class StatusPage:
 
         self.watch = Watch(look, figures, shown, reactor, measure)
         site = StatusSite(hosts, reactor)
-        archive = Archive(data, names, documents=shown.documents)
+        archive = Archive(ledgers, names, documents=shown.documents)
         api = Folder()
         api.putChild(b"draws", Draws(archive, disk, reactor, documents=shown.documents))
         site.root.putChild(b"api", api)

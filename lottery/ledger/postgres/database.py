@@ -101,6 +101,13 @@ class DatabaseLedgers:
 
         return self._connections.do(work)
 
+    def numbers(self) -> list[int]:
+        def work(connection: Connection) -> list[int]:
+            rows = connection.execute("SELECT draw FROM lottery.draw ORDER BY draw").fetchall()
+            return [draw for (draw,) in rows]
+
+        return self._connections.do(work)
+
     def find(self, number: int) -> DatabaseDraw | None:
         def work(connection: Connection) -> bool:
             query = "SELECT draw FROM lottery.draw WHERE draw = %s"

@@ -7,9 +7,11 @@ each step is taken once, and nobody needs a lease or a clock for it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from typing import TypeVar
+from io import BytesIO
+from typing import BinaryIO, TypeVar
 
 from attrs import evolve
 from psycopg import Connection
@@ -136,6 +138,36 @@ class DatabaseDraw:
             ]
             delivered = evolve(found, state="delivered", agencies=parts)
             return found if delivered == found else self._publish(connection, delivered)
+
+        return self._connections.do(work)
+
+    # For those who look.
+
+    def stamp(self) -> object:
+        def work(connection: Connection) -> object:
+            query = "SELECT md5(record) FROM lottery.draw WHERE draw = %s"
+            return connection.execute(query, (self.number,)).fetchone()
+
+        return self._connections.do(work)
+
+    def record_file(self) -> BinaryIO:
+        return BytesIO(encode(self.read()))
+
+    def winners_file(self) -> BinaryIO:
+        def work(connection: Connection) -> bytes:
+            record = self._record(connection, b"")
+            if record.winning_number is None:
+                raise FileNotFoundError(errno.ENOENT, "the number is not drawn yet")
+            rows = self._winning_rows(connection, record, record.winning_number)
+            return b"".join(row for _, row in rows)
+
+        return BytesIO(self._connections.do(work))
+
+    def bets_on_numbers(self, rest: Callable[[], None]) -> Mapping[bytes, int]:
+        def work(connection: Connection) -> dict[bytes, int]:
+            query = "SELECT number, count(*) FROM lottery.bet WHERE draw = %s GROUP BY number"
+            found = connection.execute(query, (self.number,)).fetchall()
+            return {number.encode(): bets for number, bets in found}
 
         return self._connections.do(work)
 
