@@ -137,6 +137,10 @@ class Conclusion:
             self._told_elsewhere.add(known.agency)
             place.stop_waiting()
 
+    def is_missed(self, agency: int) -> bool:
+        """Whether nobody here speaks for an agency: nobody waits for it to say so."""
+        return False
+
     def learn_state(self, found: Attendances) -> None:
         """Whoever takes the next step takes it in the ledger."""
 

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from lottery.central.outcomes import log_outcome
 from lottery.central.place import Abandoned, LeftOut, Participant, Place
 from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
@@ -154,6 +155,11 @@ class Draw:
             self._note_coming()
         place.learn(known, here=here, alive=alive)
 
+    def is_missed(self, agency: int) -> bool:
+        """Whether nobody here speaks for an agency."""
+        place = self.taken.get(agency)
+        return place is not None and place.session is None
+
     def learn_state(self, found: Attendances) -> None:
         """Learn whether anybody may still come."""
         if found.state != "open" or not found.admits:
@@ -297,16 +303,8 @@ class Draw:
     def _note_outcome(self, outcome: T, place: Place) -> T:
         """Log what came of an agency; what an earlier process has logged is not told again."""
         abandoned = isinstance(outcome, Failure) and isinstance(outcome.value, Abandoned)
-        if place.agency is None or place.learnt or self._restoring or abandoned:
-            return outcome
-        bets = place.standing.next_index
-        if self._log.enabled(LogLevel.debug):
-            # Its batches have had lines of their own: never both, so they can be added up.
-            if place.succeeded:
-                self._log("agency", "success", LogLevel.debug, agency=place.agency, bets=bets)
-        else:
-            result = "success" if place.succeeded else "fail"
-            self._log("apuesta_recibida", result, agency=place.agency, cantidad=bets)
+        if place.agency is not None and not (place.learnt or self._restoring or abandoned):
+            log_outcome(place, self._log)
         return outcome
 
     def _decide(self, results: Sequence[tuple[bool, object]]) -> list[Place]:

@@ -222,7 +222,8 @@ class Place:
             return
         newer = latest > self.standing.session
         self.learnt = not here and not self._has_asked
-        self.standing = known.standing
+        if newer or known.exact:
+            self.standing = known.standing
         if known.left_out:
             self.decide(LeftOut(Code.LEFT_OUT, known.left_out))
         if newer and not here and self.session is not None:

@@ -45,6 +45,9 @@ class Learner(Interface):
     def learn_state(self, found: Attendances) -> None:
         """Learn how the draw stands; it comes behind all the parts."""
 
+    def is_missed(self, agency: int) -> bool:
+        """Whether nobody here speaks for an agency, and it is not said to be away."""
+
 
 class Roll(Interface):
     """Who takes part in a draw."""
@@ -132,23 +135,33 @@ class Shared:
         self._broken = broken
         self._known: dict[int, tuple[Attendance, bool]] = {}
         self._beats: dict[str, tuple[int, float]] = {}
+        self._arriving = 0
         self._stopped = False
 
     async def enter(self, agency: int) -> None:
         """Let an agency come, with a session that no other one of it stands beside."""
-        self._learn(await self._disk.do("hello", lambda: self._draw.enter(agency)))
+        await self._enter(lambda: self._draw.enter(agency))
 
     async def enter_classic(self, reserved: Collection[int], most: int) -> int:
         """Let a classic agency come."""
         kept = frozenset(reserved)
-        known = await self._disk.do("hello", lambda: self._draw.enter_classic(kept, most))
+        return await self._enter(lambda: self._draw.enter_classic(kept, most))
+
+    async def _enter(self, work: Callable[[], Attendance]) -> int:
+        self._arriving += 1
+        try:
+            known = await self._disk.do("hello", work)
+        finally:
+            self._arriving -= 1
         self._learn(known)
         return known.agency
 
     def leave(self, place: Place) -> None:
         """Note that the agency is away, if it has not come elsewhere."""
-        agency, session = place.agency, place.standing.session
-        assert agency is not None
+        assert place.agency is not None
+        self._leave(place.agency, place.standing.session)
+
+    def _leave(self, agency: int, session: int) -> None:
         self._in_background(self._disk.do("leave", lambda: self._draw.leave(agency, session)))
 
     def leave_out(self, place: Place, why: LeftOut) -> None:
@@ -210,6 +223,19 @@ class Shared:
         for part in found.parts:
             self._learn(part)
         self._learner.learn_state(found)
+        if not self._arriving:
+            self._part_with_missed(found)
+
+    def _part_with_missed(self, found: Attendances) -> None:
+        """Have those away for whom nobody speaks here, though the ledger says so.
+
+        A COMMIT that came about without an answer lets somebody in whom nobody has seen, and a
+        central that was cut off could not say who has gone.
+        """
+        for part in found.parts:
+            seems_here = part.central == self._draw.central and not part.exact
+            if seems_here and self._learner is not None and self._learner.is_missed(part.agency):
+                self._leave(part.agency, part.standing.session)
 
     def _learn(self, known: Attendance) -> None:
         alive = self._lives(known.central)

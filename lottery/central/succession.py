@@ -106,11 +106,11 @@ class Succession:
             if self._disk.stopped:
                 return
             self._rounds.opening = self._may_open and not self._ledgers.alone
-            self._close(draw, successes)
+            closed = self._close(draw, successes)
             self._rounds.open = None
             if self._may_open:
                 try:
-                    await self._open_next(places)
+                    await self._open_next(places, closed)
                 except Interrupted:
                     self._rounds.note_opened(None)
                     return
@@ -133,13 +133,24 @@ class Succession:
     def _may_open(self) -> bool:
         return not self._settings.draws or self._draws < self._settings.draws
 
-    async def _open_next(self, places: Callable[[], int]) -> None:
+    async def _open_next(self, places: Callable[[], int], closed: Conclusion) -> None:
         """Open the next draw; on a full disk, as soon as there is room.
 
         In files that is done at once, so that nobody comes who finds no draw that is open.
+        Where others share the ledger, this may get there before whatever closes the last one.
+
+        :param closed: the one before it.
         """
-        do = self._disk.do_here if self._ledgers.alone else self._disk.do
-        opened = await do("open", lambda: self._ledgers.open(places()))
+        ledger, record, ledgers = closed.ledger, closed.record, self._ledgers
+
+        def behind_it() -> Unfinished:
+            ledger.close(record)
+            return ledgers.open(places())
+
+        if ledgers.alone:
+            opened = await self._disk.do_here("open", lambda: ledgers.open(places()))
+        else:
+            opened = await self._disk.do("open", behind_it)
         self._rounds.note_opened(self._new(opened))
 
     def _new(self, opened: Unfinished) -> Draw:
@@ -189,10 +200,12 @@ class Succession:
         self._log("draw_resumed", "success", **details)
         tell_promise(record, self._log)
 
-    def _close(self, draw: Draw, successes: Sequence[Place]) -> None:
+    def _close(self, draw: Draw, successes: Sequence[Place]) -> Conclusion:
         """Take no more bets, and conclude the draw in its own time."""
         record = evolve(draw.record, state="closing", agencies=parts_of(draw))
-        self._conclude(self._rounds.conclusion(draw.ledger, record, successes, draw.roll), draw)
+        conclusion = self._rounds.conclusion(draw.ledger, record, successes, draw.roll)
+        self._conclude(conclusion, draw)
+        return conclusion
 
     def _conclude(self, conclusion: Conclusion, draw: Draw | None = None) -> None:
         self._rounds.conclude(conclusion)

@@ -55,8 +55,8 @@ class Unfinished:
 class Attendance:
     """An agency's part in a draw, as all centrals know it.
 
-    :ivar standing: how much of it is stored; of a part that is not decided, only what
-        :meth:`SharedDraw.enter` gives is exact. Its ``session`` is the latest one.
+    :ivar standing: how much of it is stored, if that is ``exact``: of a part that is not decided,
+        only who holds it knows. Its ``session`` is the latest one.
     :ivar central: at which central that session is; None if the agency is away.
     :ivar left_out: why it has no part any more; empty if it has, or has succeeded.
     :ivar received: whether it has its winners; None: that is not known yet.
@@ -67,6 +67,7 @@ class Attendance:
     central: str | None
     left_out: str = ""
     received: bool | None = None
+    exact: bool = True
 
 
 @frozen

@@ -233,4 +233,5 @@ def _is_decided(found: Attendance) -> bool:
 def _attendance(row: tuple[Any, ...]) -> Attendance:
     agency, classic, session, central, ended, bets, crc, nonce, left_out, received = row
     standing = Standing(bets, crc, ended, classic, bytes(nonce), session)
-    return Attendance(agency, standing, central, left_out or "", received)
+    exact = ended or left_out is not None
+    return Attendance(agency, standing, central, left_out or "", received, exact)
