@@ -544,6 +544,9 @@ class FakeSession:
         """Speak for a place."""
         self.place = place
 
+    def expected(self) -> None:
+        """Be let in, which takes a moment."""
+
     def is_over(self) -> bool:
         """It is there until the test says otherwise."""
         return False

@@ -116,13 +116,13 @@ class Conclusion:
         if self.record.state in ("drawn", "delivered"):
             await self._deliver_all()
 
-    async def expect(self, agency: int) -> None:
+    async def expect(self, agency: int, wanted: Callable[[], bool]) -> None:
         """Let other centrals know that an agency has come here for its winners.
 
         :raises Interrupted: if the central is being stopped.
         """
         if self.record.part_of(agency) is not None:
-            await self.roll.enter(agency)
+            await self.roll.enter(agency, wanted)
 
     def learn(self, known: Attendance, *, here: bool, alive: bool) -> None:
         """Learn whether an agency is told its winners by another central, or was."""

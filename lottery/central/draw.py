@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -122,19 +122,20 @@ class Draw:
 
     # What other centrals know.
 
-    async def expect(self, agency: int) -> None:
+    async def expect(self, agency: int, wanted: Callable[[], bool]) -> None:
         """Learn how it stands with an agency that comes, before it is let in.
 
+        :param wanted: whether it is still there.
         :raises RemoteProtocolError: if it may not come.
-        :raises Interrupted: if the central is being stopped.
+        :raises Interrupted: if it is not, or the central is being stopped.
         """
-        await self.roll.enter(agency)
+        await self.roll.enter(agency, wanted)
 
-    async def expect_classic(self) -> int | None:
+    async def expect_classic(self, wanted: Callable[[], bool]) -> int | None:
         """Learn which number a classic agency gets; as :meth:`expect`."""
         self._check_classic()
         most = len(self.places) if self._roster is None else self._classic_places
-        return await self.roll.enter_classic(self._roster or (), most)
+        return await self.roll.enter_classic(self._roster or (), most, wanted)
 
     def missed(self, agency: int) -> None:
         """Note that an agency has gone while it was let in."""

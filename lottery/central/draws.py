@@ -16,7 +16,7 @@ from lottery.central.place import Participant, Place
 from lottery.central.reconnects import Reconnects
 from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
-from lottery.errors import Code, DamagedLedger, RemoteProtocolError
+from lottery.errors import Code, DamagedLedger, LotteryError, RemoteProtocolError
 from lottery.ledger.face import DrawLedger, Ledgers
 from lottery.ledger.longwork import Interrupted
 from lottery.ledger.record import AgencyPart, DrawRecord
@@ -132,11 +132,15 @@ class Draws:
             error = failure.value
             if isinstance(error, RemoteProtocolError):
                 session.fail(error.code, error.sentence)
-            elif not failure.check(Interrupted):
+            elif failure.check(LotteryError, OSError):
                 self._broken(failure)
+            elif not failure.check(Interrupted):
+                self._log.failure("an agency could not be let in", failure)
+                session.fail(Code.STORAGE, "the central cannot serve it")
 
         came = Deferred.fromCoroutine(coming).addErrback(refused)
         if not came.called:
+            session.expected()
             held = self.terms.silence or HELD_SECONDS
             late = self._clock.callLater(held, session.fail, Code.STORAGE, "it takes too long")
             came.addCallback(lambda _: late.cancel() if late.active() else None)
@@ -146,7 +150,7 @@ class Draws:
         where = await self._find(hello)
         if where is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(hello.draw))
-        await where.expect(hello.agency)
+        await where.expect(hello.agency, lambda: not session.is_over())
         if not session.is_over():
             where.hello(hello, session)
         elif isinstance(where, Draw):
@@ -157,7 +161,7 @@ class Draws:
         draw = self.open
         if draw is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(0))
-        number = await draw.expect_classic()
+        number = await draw.expect_classic(lambda: not session.is_over())
         if not session.is_over():
             session.seated(draw.classic(session, number))
         elif number is not None:

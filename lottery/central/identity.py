@@ -53,6 +53,10 @@ class IdentifiedPeer(MessageReceiver):
         self._place = place
         self.factory.strangers.gone(self)
 
+    def expected(self) -> None:
+        """Note that it is let in, which takes a moment: it has said who it is."""
+        self.factory.strangers.gone(self)
+
     def certificate_refused(self, sentence: str) -> None:
         """Note what is wrong with its certificate; the handshake fails of it."""
         self._refusal = sentence

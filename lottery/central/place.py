@@ -30,6 +30,9 @@ class Participant(WriterClient, Interface):
     def join(self, place: Place) -> None:
         """Speak for a place from now on, and tell it when that is over."""
 
+    def expected(self) -> None:
+        """It is let in, which takes a moment."""
+
     def is_over(self) -> bool:
         """Whether it is over, so that it needs no place any more."""
 

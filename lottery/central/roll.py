@@ -52,14 +52,18 @@ class Learner(Interface):
 class Roll(Interface):
     """Who takes part in a draw."""
 
-    async def enter(self, agency: int) -> None:
+    async def enter(self, agency: int, wanted: Callable[[], bool]) -> None:
         """Let an agency come; whoever learns has learnt where it stands by then.
 
+        :param wanted: whether it is still there: one that has gone, and waits for the ledger all
+            the same, would fence its own next session.
         :raises RemoteProtocolError: if it may not.
         :raises Interrupted: if the central is being stopped.
         """
 
-    async def enter_classic(self, reserved: Collection[int], most: int) -> int | None:
+    async def enter_classic(
+        self, reserved: Collection[int], most: int, wanted: Callable[[], bool]
+    ) -> int | None:
         """Let a classic agency come, and give its number; None: whichever is next here.
 
         :raises RemoteProtocolError: as :meth:`enter`, and so on.
@@ -87,10 +91,12 @@ class Roll(Interface):
 class Alone:
     """The roll of a central that is alone."""
 
-    async def enter(self, agency: int) -> None:
+    async def enter(self, agency: int, wanted: Callable[[], bool]) -> None:
         """Let it come."""
 
-    async def enter_classic(self, reserved: Collection[int], most: int) -> None:
+    async def enter_classic(
+        self, reserved: Collection[int], most: int, wanted: Callable[[], bool]
+    ) -> None:
         """Let it come."""
 
     def leave(self, place: Place) -> None:
@@ -138,19 +144,21 @@ class Shared:
         self._arriving = 0
         self._stopped = False
 
-    async def enter(self, agency: int) -> None:
+    async def enter(self, agency: int, wanted: Callable[[], bool]) -> None:
         """Let an agency come, with a session that no other one of it stands beside."""
-        await self._enter(lambda: self._draw.enter(agency))
+        await self._enter(lambda: self._draw.enter(agency), wanted)
 
-    async def enter_classic(self, reserved: Collection[int], most: int) -> int:
+    async def enter_classic(
+        self, reserved: Collection[int], most: int, wanted: Callable[[], bool]
+    ) -> int:
         """Let a classic agency come."""
         kept = frozenset(reserved)
-        return await self._enter(lambda: self._draw.enter_classic(kept, most))
+        return await self._enter(lambda: self._draw.enter_classic(kept, most), wanted)
 
-    async def _enter(self, work: Callable[[], Attendance]) -> int:
+    async def _enter(self, work: Callable[[], Attendance], wanted: Callable[[], bool]) -> int:
         self._arriving += 1
         try:
-            known = await self._disk.do("hello", work)
+            known = await self._disk.do("hello", work, wanted)
         finally:
             self._arriving -= 1
         self._learn(known)

@@ -30,6 +30,11 @@ class OffThread(Interface):
         """Fires with the function's result, or fails as it does."""
 
 
+def always() -> bool:
+    """Say yes: whatever happens meanwhile, it is to be done."""
+    return True
+
+
 class DiskWork:
     """Runs work off the reactor's thread; a full disk, or a database that is away, makes it wait.
 
@@ -60,11 +65,12 @@ class DiskWork:
         """Wait until no thread is at work any more; what begins meanwhile is not waited for."""
         await DeferredList(list(self._working))
 
-    async def do(self, what: str, work: Callable[[], T]) -> T:
+    async def do(self, what: str, work: Callable[[], T], wanted: Callable[[], bool] = always) -> T:
         """Give what the work gives, as soon as there is room for it.
 
         :param what: what it is, for the log.
-        :raises Interrupted: if it was left because of :meth:`stop`.
+        :param wanted: whether it is worth another try.
+        :raises Interrupted: if it was left because of :meth:`stop`, or is not wanted any more.
         :raises Exception: what else the work raises.
         """
         while True:
@@ -78,6 +84,8 @@ class DiskWork:
                 self._working.discard(working)
                 working.callback(None)
             await self.pause()
+            if not wanted():
+                raise Interrupted
 
     async def do_here(self, what: str, work: Callable[[], T]) -> T:
         """Do the same in this thread: what is over in the time of a flush."""
