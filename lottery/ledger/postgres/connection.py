@@ -62,8 +62,9 @@ def checked_dsn(text: str) -> str:
     """
     try:
         given = conninfo_to_dict(text)
-    except psycopg.Error as error:
-        raise SettingsError(f"it is no connection string, {_one_line(error)}") from None
+    except psycopg.Error:
+        # What the client's library has to say of it may quote it, password and all.
+        raise SettingsError("--ledger has no connection string that PostgreSQL knows") from None
     options = f"{_OPTIONS} {given.pop('options', '')}".strip()
     return make_conninfo("", **{**_DEFAULTS, **given, "options": options})
 
