@@ -103,7 +103,8 @@ types: $(VENV)/dev.stamp ## check the types
 
 coverage: $(VENV)/dev.stamp ## run the suite and see what it does not reach
 	$(BIN)/python -m coverage erase
-	CI=true $(BIN)/python -m coverage run -m pytest tests -m 'not faults'
+	CI=true $(BIN)/python -m coverage run -m pytest tests -n 2 --dist loadfile -m 'not slow and not faults'
+	CI=true $(BIN)/python -m coverage run -m pytest tests -m 'slow and not faults'
 	CI=true $(BIN)/python -m coverage run -m twisted.trial tests.trial
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
