@@ -7,7 +7,7 @@ from typing import Any
 
 from lottery.errors import SettingsError
 from lottery.settings_files import Entry
-from lottery.settings_values import Setting, address, flag
+from lottery.settings_values import Setting, Unspeakable, address, flag
 
 Source = dict[str, Entry]  # name of a setting: its value and where that came from
 
@@ -97,6 +97,8 @@ def parsed(table: Sequence[Setting], found: Source) -> dict[str, Any]:
         if entry is not None:
             try:
                 values[setting.name] = setting.parse(entry.text)
+            except Unspeakable as error:
+                raise SettingsError(f"{entry.where} must be {error}") from None
             except ValueError as error:
                 raise _refused(entry, str(error)) from None
     return values

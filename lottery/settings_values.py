@@ -146,11 +146,18 @@ def file_path(text: str) -> Path:
     raise ValueError("a path")
 
 
+class Unspeakable(ValueError):
+    """A bad value that may have a secret in it: it is not repeated when it is refused."""
+
+
 def database(text: str) -> str:
-    """Parser of the place of a database; what stands behind the scheme may be a secret."""
+    """Parser of the place of a database, which may have a password in it.
+
+    :raises Unspeakable: if it is none.
+    """
     if text.startswith(("postgresql://", "postgres://")) and "\0" not in text:
         return text
-    raise ValueError("a URL that begins with postgresql://")
+    raise Unspeakable("a URL that begins with postgresql://")
 
 
 def host_names(text: str) -> tuple[str, ...]:

@@ -229,9 +229,10 @@ class Place:
             self.standing = known.standing
         if known.left_out:
             self.decide(LeftOut(Code.LEFT_OUT, known.left_out))
-        if newer and not here and self.session is not None:
-            fenced, self.session = self.session, None
-            fenced.fail(Code.TAKEN, f"agency {self.agency} has come to another central")
+            self._part_with_session(Code.LEFT_OUT, known.left_out)
+        elif newer and not here:
+            sentence = f"agency {self.agency} has come to another central"
+            self._part_with_session(Code.TAKEN, sentence)
         self.elsewhere = not here and alive and not known.left_out
         if known.standing.ended:
             self._settled(known.standing)
@@ -239,6 +240,12 @@ class Place:
             self._stop_waiting(came=True)
         elif not here and not self.decided:
             self._wait_or_fail(LeftOut(Code.LEFT_OUT, "it is away from all centrals"))
+
+    def _part_with_session(self, code: Code, sentence: str) -> None:
+        """Have the session leave, if there is one, of what was decided elsewhere."""
+        session, self.session = self.session, None
+        if session is not None:
+            session.fail(code, sentence)
 
     def _settled(self, standing: Standing) -> None:
         self._seat = None

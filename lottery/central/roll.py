@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 0.5
 #: A central that has not counted up for so long has ended, or is cut off.
 LEASE_SECONDS: Final = 10.0
+#: A central looks that often at least; what passes between two looks counts no more than that.
+_MOST_SECONDS: Final = LEASE_SECONDS / 4
 
 
 class Learner(Interface):
@@ -140,7 +142,9 @@ class Shared:
         self._clock = clock
         self._broken = broken
         self._known: dict[int, tuple[Attendance, bool]] = {}
+        # By central: how far it has counted, and for how many seconds it has not gone on.
         self._beats: dict[str, tuple[int, float]] = {}
+        self._looked = clock.seconds()
         self._arriving = 0
         self._stopped = False
 
@@ -212,20 +216,27 @@ class Shared:
         self._stopped = True
 
     async def _watch(self) -> None:
-        while not self._stopped:
+        def look() -> tuple[Attendances, float]:
             began = self._clock.seconds()
-            found = await self._disk.do("look", self._draw.look)
+            found = self._draw.look()
+            return found, self._clock.seconds() - began
+
+        while not self._stopped:
+            found, took = await self._disk.do("look", look)
             self._note(found)
-            took = self._clock.seconds() - began
-            await self._disk.pause(max(LOOK_SECONDS, 10 * took))
+            await self._disk.pause(min(max(LOOK_SECONDS, 10 * took), _MOST_SECONDS))
 
     def _note(self, found: Attendances) -> None:
         if self._stopped or self._learner is None:
             return
-        now = self._clock.seconds()
+        # Who could not look does not know whether others have not counted, or could not either.
+        before, self._looked = self._looked, self._clock.seconds()
+        passed = min(self._looked - before, _MOST_SECONDS)
         known = self._beats
         self._beats = {
-            central: known[central] if known.get(central, (-1,))[0] == beat else (beat, now)
+            central: (beat, known[central][1] + passed)
+            if known.get(central, (-1,))[0] == beat
+            else (beat, 0.0)
             for central, beat in found.beats.items()
         }
         for part in found.parts:
@@ -258,8 +269,8 @@ class Shared:
             return True
         if central is None or central not in self._beats:
             return False
-        _, since = self._beats[central]
-        return self._clock.seconds() - since < LEASE_SECONDS
+        _, silent = self._beats[central]
+        return silent < LEASE_SECONDS
 
     def _in_background(self, work: object) -> None:
         def ended(failure: Failure) -> None:

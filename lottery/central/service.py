@@ -39,8 +39,8 @@ from lottery.writer.pool import ReactorForWriters
 if TYPE_CHECKING:
     from lottery.ops.status import StatusPage
 
-#: SIGTERM to the end in 5 seconds: this for the writers, then that for the agencies, and that for
-#: what waits for a database; what is left is for a machine that is busy.
+#: SIGTERM to the end in 5 seconds: this for the writers, and a little more for what waits for a
+#: database, then that for the agencies; what is left is for a machine that is busy.
 STOP_WRITERS_SECONDS = 2.0
 STOP_AGENCIES_SECONDS = 1.0
 STOP_DISK_SECONDS = 0.5
@@ -144,6 +144,9 @@ class Central(Service):
 
     async def _stop(self) -> None:
         self.disk.stop()
+        # What writers that were killed have stored is asked there, too; so it is for all of them.
+        late = STOP_WRITERS_SECONDS + STOP_DISK_SECONDS
+        break_off = self._clock.callLater(late, self._ledgers.interrupt)
         await self._door.close()
         if self.status is not None:
             self.status.stop()
@@ -158,10 +161,9 @@ class Central(Service):
         await self._succession.idle()
         if self.status is not None:
             self.status.end()
-        late = self._clock.callLater(STOP_DISK_SECONDS, self._ledgers.interrupt)
         await self.disk.idle()
-        if late.active():
-            late.cancel()
+        if break_off.active():
+            break_off.cancel()
         self._ledgers.release()
         self._log("shutdown", "success")
 

@@ -140,6 +140,7 @@ class Succession:
         Where others share the ledger, this may get there before whatever closes the last one.
 
         :param closed: the one before it.
+        :raises Interrupted: if the central is being stopped.
         """
         ledger, record, ledgers = closed.ledger, closed.record, self._ledgers
 
@@ -151,6 +152,8 @@ class Succession:
             opened = await self._disk.do_here("open", lambda: ledgers.open(places()))
         else:
             opened = await self._disk.do("open", behind_it)
+            if self._disk.stopped:
+                raise Interrupted
         self._rounds.note_opened(self._new(opened))
 
     def _new(self, opened: Unfinished) -> Draw:

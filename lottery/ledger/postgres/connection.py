@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 
 from lottery.errors import LotteryError, SettingsError
@@ -36,15 +37,25 @@ _DEFAULTS: Final = {
     "client_encoding": "UTF8",
 }
 #: A commit is known to be on disk, here and at a synchronous standby; dates are as in bets.csv.
+#: Who waits for a row waits in turns: a central that stands still may keep it for long, and all
+#: threads of another one must not be taken up by agencies that wait for theirs.
+#: And what it kept, the database takes from it when it has been silent for so long, or is gone.
 _OPTIONS: Final = (
-    "-c synchronous_commit=on -c datestyle=ISO -c idle_in_transaction_session_timeout=60s"
+    "-c synchronous_commit=on -c datestyle=ISO -c lock_timeout=500ms "
+    "-c idle_in_transaction_session_timeout=10s -c tcp_user_timeout=10s "
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
 )
 _NO_ROOM: Final = "53100"
 #: A row was locked for longer than we wanted to wait.
 _HELD: Final = "55P03"
 #: What passes, by the first two or all five characters of SQLSTATE: connections, resources, an
-#: operator's doing, a standby that takes no writes, deadlocks.
-_PASSING: Final = ("08", "53", "57", "25006", "40")
+#: operator's doing, a standby that takes no writes, too long a silence of ours, deadlocks.
+_PASSING: Final = ("08", "53", "57", "25006", "25P03", "40")
+#: What a failure to connect says that waiting does not mend.
+_FOR_SOMEBODY: Final = (
+    "authentication failed", "does not exist", "no pg_hba.conf entry", "no password",
+    "invalid integer value", "invalid sslmode value", "invalid target_session_attrs value",
+)  # fmt: skip
 #: Idle connections that are kept.
 _MOST_IDLE: Final = 4
 
@@ -98,8 +109,7 @@ def meaning(error: psycopg.Error) -> NotNow | LotteryError:
 
 def _for_somebody(sentence: str) -> bool:
     """Whether a failure to connect, which has no state, is one that waiting does not mend."""
-    words = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password")
-    return any(word in sentence for word in words)
+    return any(word in sentence for word in _FOR_SOMEBODY)
 
 
 def _one_line(error: psycopg.Error) -> str:
@@ -120,7 +130,7 @@ def transaction(connection: Connection) -> Iterator[Connection]:
         connection.execute("BEGIN")
         yield connection
         committing = True
-        connection.execute("COMMIT")
+        _commit(connection)
     except psycopg.Error as error:
         _roll_back(connection)
         if committing and (connection.closed or not error.sqlstate):
@@ -129,6 +139,28 @@ def transaction(connection: Connection) -> Iterator[Connection]:
     except BaseException:
         _roll_back(connection)
         raise
+
+
+def _commit(connection: Connection) -> None:
+    """Commit.
+
+    If somebody cancels a commit that waits for the standby, it succeeds with a warning: what it
+    has stored is at the primary alone, and is lost if that is.
+
+    :raises Unknown: then.
+    """
+    severities = []
+
+    def note(notice: Diagnostic) -> None:
+        severities.append(notice.severity_nonlocalized)  # it is gone when this has returned
+
+    connection.add_notice_handler(note)
+    try:
+        connection.execute("COMMIT")
+    finally:
+        connection.remove_notice_handler(note)
+    if "WARNING" in severities:
+        raise Unknown("the database may have stored it in one place only")
 
 
 def _roll_back(connection: Connection) -> None:
@@ -151,7 +183,7 @@ class Connections:
         self._name = name
         self._idle: deque[Connection] = deque()  # its ends are safe to use from any thread
         self._in_use: set[Connection] = set()
-        self._closed = False
+        self._closed = self._broken_off = False
 
     def do(self, work: Callable[[Connection], T]) -> T:
         """Do something in a transaction, and give what it gives.
@@ -164,9 +196,11 @@ class Connections:
         :raises LotteryError: if it cannot be done, and what it raises itself.
         """
         while True:
+            self._check()
             connection, fresh = self._take()
             self._in_use.add(connection)
             try:
+                self._check()
                 with transaction(connection):
                     result = work(connection)
             except (NotNow, Unknown) as error:
@@ -189,6 +223,10 @@ class Connections:
         while self._idle:
             self._idle.pop().close()
 
+    def _check(self) -> None:
+        if self._broken_off:
+            raise NotNow(errno.EAGAIN, "the central is being stopped")
+
     def _take(self) -> tuple[Connection, bool]:
         try:
             return self._idle.pop(), False
@@ -199,9 +237,9 @@ class Connections:
         """Cut the connections that are in use: who waits for an answer gets none, at once.
 
         A transaction that had not ended is taken back by the server; of a COMMIT on its way
-        nobody hears. From now on, none is tried again.
+        nobody hears. From now on, nothing is done any more.
         """
-        self._closed = True
+        self._closed = self._broken_off = True
         for connection in list(self._in_use):
             try:
                 with socket.socket(fileno=os.dup(connection.fileno())) as cut:

@@ -12,7 +12,7 @@ from lottery.ledger.face import Unfinished
 from lottery.ledger.fairness import SECRET_BYTES, commitment_of
 from lottery.ledger.postgres.connection import Connections, checked_dsn
 from lottery.ledger.postgres.draw import DatabaseDraw
-from lottery.ledger.postgres.schema import prepare
+from lottery.ledger.postgres.schema import check, prepare
 from lottery.ledger.record import DrawRecord, decode, encode
 from lottery.ledger.segment import NotNow
 
@@ -53,6 +53,18 @@ class DatabaseLedgers:
                 raise StartError(f"the ledger cannot be used, {error}") from error
             else:
                 return
+
+    def check(self) -> None:
+        """See that the tables are there, for who only looks.
+
+        :raises StartError: if they are not, or the database cannot be used.
+        """
+        try:
+            self._connections.do(check)
+        except NotNow as error:
+            raise StartError(f"the ledger cannot be used, {error.strerror}") from error
+        except LotteryError as error:
+            raise StartError(f"the ledger cannot be used, {error}") from error
 
     def interrupt(self) -> None:
         self._connections.break_off()

@@ -40,6 +40,7 @@ VERSION: Final = 1
 
 #: So that centrals which start at once do not make the same table twice.
 _LOCK: Final = 7574_0001
+_VERSION_TABLE: Final = "SELECT to_regclass('lottery.version')::text"
 
 TABLES: Final = """
 CREATE SCHEMA lottery;
@@ -107,16 +108,26 @@ def prepare(connection: Connection) -> None:
         if _word(connection, "SHOW fsync") != "on":
             raise StartError("the database does not keep what it says it keeps: fsync is off")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        there = _word(connection, "SELECT to_regclass('lottery.version')::text")
-        if there is None:
+        if _word(connection, _VERSION_TABLE) is None:
             connection.execute(TABLES.encode())
             connection.execute("INSERT INTO lottery.version VALUES (%s)", (VERSION,))
-        found = _word(connection, "SELECT max(version) FROM lottery.version")
-        if found != VERSION:
-            raise StartError(
-                f"the ledger in the database is of version {found}, this central knows "
-                f"version {VERSION}: use the central that made it, or a newer one"
-            )
+        check(connection)
+
+
+def check(connection: Connection) -> None:
+    """See that the tables are there, and are those that this version knows.
+
+    :raises StartError: if they are not.
+    :raises psycopg.Error: if that cannot be found out.
+    """
+    if _word(connection, _VERSION_TABLE) is None:
+        raise StartError("there is no ledger in the database")
+    found = _word(connection, "SELECT max(version) FROM lottery.version")
+    if found != VERSION:
+        raise StartError(
+            f"the ledger in the database is of version {found}, this central knows "
+            f"version {VERSION}: use the central that made it, or a newer one"
+        )
 
 
 def _word(connection: Connection, query: str) -> object:

@@ -1,0 +1,269 @@
+"""``lottery.ledger.postgres.store``: what a writer child does in a real database."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Final
+from zlib import crc32
+
+import pytest
+from attrs import frozen
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from postgres import Pair, Server
+from postgres_client import Database, query
+from strategies import rows as any_row
+
+from lottery.errors import Code, LotteryError
+from lottery.ledger.entry import Entry, Refused
+from lottery.ledger.postgres.connection import Unknown, checked_dsn
+from lottery.ledger.postgres.database import DatabaseLedgers
+from lottery.ledger.postgres.store import DatabaseStore
+from lottery.ledger.segment import Kind, NotNow
+
+pytest_plugins = ["postgres_fixtures"]
+pytestmark = pytest.mark.slow
+
+AGENCY: Final = 5
+NONCE: Final = bytes(range(32))
+ROWS: Final = ("Ana,Gil,01,1999-03-17,0042", "Bo \\. \\N,O'Neil %s,2,2000-02-29,7")
+
+
+@frozen
+class Table:
+    """A draw that agency 5 has come to, with as many sessions as it has had."""
+
+    dsn: str
+    ledgers: DatabaseLedgers
+    draw: int
+
+    def enter(self, agency: int = AGENCY) -> int:
+        """Let an agency come; gives its session."""
+        ledger = self.ledgers.find(self.draw)
+        assert ledger is not None
+        return ledger.shared.enter(agency).standing.session
+
+    def store(self) -> closing[DatabaseStore]:
+        """A store of this draw."""
+        return closing(DatabaseStore(checked_dsn(self.dsn), self.draw))
+
+    def rows(self) -> bytes:
+        """All bets as they would stand in ``bets.csv``."""
+        bets = query(
+            self.dsn,
+            "SELECT concat_ws(',', agency, first_name, last_name, document, birthdate, number) "
+            "FROM lottery.bet ORDER BY agency, index",
+        )
+        return "".join(f"{row}\n" for (row,) in bets).encode()
+
+    def batches(self) -> list[tuple[object, ...]]:
+        """Agency, first bet, bets and CRC-32 of each run of batches."""
+        found = query(
+            self.dsn, "SELECT agency, first, bets, crc FROM lottery.batch ORDER BY agency, first"
+        )
+        return [tuple(row) for row in found]
+
+
+def table_in(dsn: str) -> Iterator[Table]:
+    """Open a draw of three places."""
+    ledgers = DatabaseLedgers(dsn, provable=False)
+    ledgers.own(lambda: False)
+    try:
+        yield Table(dsn, ledgers, ledgers.open(3).record.draw)
+    finally:
+        ledgers.release()
+
+
+@pytest.fixture
+def table(postgres_database: Database) -> Iterator[Table]:
+    """A draw in a database of its own."""
+    yield from table_in(postgres_database.dsn)
+
+
+def entry(session: int, first: int, *rows: str, agency: int = AGENCY) -> Entry:
+    """Rows of an agency."""
+    body = "".join(f"{agency},{row}\n" for row in rows).encode()
+    crc = crc32("".join(f"{row}\n" for row in rows).encode())
+    return Entry(Kind.ROWS, agency, first, len(rows), body, crc, False, session)
+
+
+def end(session: int, total: int) -> Entry:
+    """The END of an agency."""
+    return Entry(Kind.END, AGENCY, total, 0, NONCE, 0xABCD, False, session)
+
+
+def test_rows_and_an_end(table: Table) -> None:
+    """To the byte, with a row for each run of batches; what is there is there for good."""
+    session, other = table.enter(), table.enter(7)
+    more = entry(other, 0, "Eve,Li,3,1990-01-01,9999", agency=7)
+    with table.store() as store:
+        store.append([entry(session, 0, *ROWS), more])
+        store.append([entry(session, 2, ROWS[0]), end(session, 3)])
+        store.flush()
+    sent = [f"5,{row}\n" for row in (*ROWS, ROWS[0])]
+    assert table.rows() == "".join([*sent, "7,Eve,Li,3,1990-01-01,9999\n"]).encode()
+    assert table.batches() == [
+        (5, 0, 2, entry(1, 0, *ROWS).crc),
+        (5, 2, 1, entry(1, 2, ROWS[0]).crc),
+        (7, 0, 1, more.crc),
+    ]
+    (part,) = query(table.dsn, "SELECT ended, bets, crc, nonce FROM lottery.part WHERE agency = 5")
+    assert tuple(part) == (True, 3, 0xABCD, NONCE)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(any_row(), min_size=1, max_size=20))
+def test_whatever_a_row_has(table: Table, rows: list[str]) -> None:
+    """What the field rules let in comes out as it went in."""
+    query(table.dsn, "TRUNCATE lottery.bet, lottery.batch")
+    session = table.enter()
+    with table.store() as store:
+        store.append([entry(session, 0, *rows)])
+    assert table.rows() == entry(session, 0, *rows).body
+
+
+REFUSALS: Final[dict[str, tuple[Callable[[Table], object], Code, str]]] = {
+    "a newer session": (
+        Table.enter, Code.TAKEN, "a newer session of agency 5 has come",
+    ),
+    "left out": (
+        lambda table: query(table.dsn, "UPDATE lottery.part SET left_out = 'late'"),
+        Code.LEFT_OUT, "agency 5 has no part in the draw any more",
+    ),
+    "ended": (
+        lambda table: query(table.dsn, "UPDATE lottery.part SET ended = true"),
+        Code.CLOSED, "agency 5 has ended",
+    ),
+    "no place": (
+        lambda table: query(table.dsn, "DELETE FROM lottery.part"),
+        Code.CLOSED, "agency 5 has no place in the draw",
+    ),
+    "stored by another": (
+        lambda table: query(table.dsn, "INSERT INTO lottery.batch VALUES (1, 5, 2, 9, 9)"),
+        Code.CONFLICT, "bet 2 of agency 5 is stored already",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", REFUSALS)
+def test_who_may_not_store(table: Table, why: str) -> None:
+    """Nothing of the group is stored then, nor of others in it; the store goes on."""
+    happens, code, sentence = REFUSALS[why]
+    session, other = table.enter(), table.enter(7)
+    theirs = entry(other, 0, ROWS[0], agency=7)
+    with table.store() as store:
+        store.append([entry(session, 0, *ROWS)])
+        happens(table)
+        with pytest.raises(Refused) as refused:
+            store.append([theirs, entry(session, 2, ROWS[0])])
+        assert refused.value.why[AGENCY, session] == (code, sentence)
+        assert table.rows() == entry(session, 0, *ROWS).body
+        if why not in ("ended", "left out", "no place"):  # these hold for both here
+            assert set(refused.value.why) == {(AGENCY, session)}
+            store.append([theirs])
+            assert table.rows() == entry(session, 0, *ROWS).body + theirs.body
+
+
+def test_a_connection_that_is_cut(table: Table) -> None:
+    """Nothing is stored, and the next try is with a new one."""
+    session = table.enter()
+    with table.store() as store:
+        store.append([entry(session, 0, ROWS[0])])
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        query(table.dsn, cut, "lottery writer")
+        with pytest.raises(NotNow):
+            store.append([entry(session, 1, ROWS[1])])
+        store.append([entry(session, 1, ROWS[1])])
+    assert table.rows() == entry(session, 0, *ROWS).body
+
+
+def test_a_server_that_is_away(postgres_database: Database) -> None:
+    """Nothing can be stored, also by one that comes new; and all goes on when it is back."""
+    with Server() as server, server.database() as database:
+        for table in table_in(database.dsn):
+            session = table.enter()
+            with table.store() as store:
+                server.stop("immediate")
+                for _ in range(2):
+                    with pytest.raises(NotNow) as error:
+                        store.append([entry(session, 0, *ROWS)])
+                    assert "away" in str(error.value.strerror)
+                with pytest.raises(NotNow):
+                    table.store()
+                server.start()
+                store.append([entry(session, 0, *ROWS)])
+            assert table.rows() == entry(session, 0, *ROWS).body
+
+
+def test_a_password_that_is_wrong_is_not_told(postgres_database: Database) -> None:
+    """It is no use to wait for another one; and nobody reads it in a log."""
+    dsn = checked_dsn(re.sub("//lottery@", "//nobody:hunter2@", postgres_database.dsn))
+    with pytest.raises(LotteryError) as error:
+        DatabaseStore(dsn, 1)
+    assert not isinstance(error.value, NotNow)
+    assert "hunter2" not in str(error.value)
+    assert "nobody" in str(error.value)
+
+
+def held_up(pair: Pair, store: DatabaseStore, entries: list[Entry]) -> list[Exception | None]:
+    """Begin to store what a standby that is away has to confirm; gives how it ends, once it has."""
+    ends: list[Exception | None] = []
+
+    def work() -> None:
+        try:
+            store.append(entries)
+        except (LotteryError, OSError) as error:
+            ends.append(error)
+        else:
+            ends.append(None)
+
+    pair.standby.stop()
+    thread = threading.Thread(target=work)
+    thread.start()
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    while not (found := pair.primary.sql(waiting)):
+        assert thread.is_alive()
+    for function in ("pg_cancel_backend", "pg_terminate_backend"):
+        pair.primary.sql(f"SELECT {function}(%s)", found[0][0])
+        thread.join(5 if function == "pg_cancel_backend" else 30)
+        if not thread.is_alive():
+            break
+    return ends
+
+
+def test_a_commit_that_is_not_confirmed(postgres_pair: Pair) -> None:
+    """Stored at the primary alone is not stored: nothing may be said of it."""
+    for table in table_in(postgres_pair.dsn):
+        session = table.enter()
+        with table.store() as store:
+            (error,) = held_up(postgres_pair, store, [entry(session, 0, *ROWS)])
+        assert isinstance(error, Unknown)
+        postgres_pair.primary.configure(synchronous_standby_names="")
+
+
+def test_two_stores_race_for_a_batch(table: Table) -> None:
+    """One has stored it; the other is refused."""
+    session = table.enter()
+    barrier, ends = threading.Barrier(2), list[Code | None]()
+
+    def work() -> None:
+        with table.store() as store:
+            barrier.wait()
+            try:
+                store.append([entry(session, 0, *ROWS)])
+                ends.append(None)
+            except Refused as refused:
+                ends.append(refused.why[AGENCY, session][0])
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends, key=str) == [Code.CONFLICT, None]
+    assert table.rows() == entry(session, 0, *ROWS).body
