@@ -28,7 +28,7 @@ from select import select
 from typing import Final, NamedTuple
 
 from lottery.errors import LotteryError
-from lottery.ledger.entry import Entry, Refused, Store, segment_store
+from lottery.ledger.entry import DATABASE, Entry, Refused, Store, segment_store
 from lottery.ledger.segment import NoRoom, NotNow
 from lottery.writer.desk import Desk
 from lottery.writer.pipe import Answer, Exit, PipeReader, PipeRecord, pack, pack_done
@@ -206,7 +206,9 @@ class Clerk:
         return AWAY
 
     def _failed(self, status: Exit, what: str, error: Exception) -> CannotGoOn:
-        return CannotGoOn(status, f"the segment {self._plan.where} cannot be {what}, {error}")
+        where = self._plan.where
+        store = "the database" if where == DATABASE else f"the segment {where}"
+        return CannotGoOn(status, f"{store} cannot be {what}, {error}")
 
 
 def serve(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -74,8 +75,12 @@ def checked_dsn(text: str) -> str:
     try:
         given = conninfo_to_dict(text)
     except psycopg.Error:
-        # What the client's library has to say of it may quote it, password and all.
-        raise SettingsError("--ledger has no connection string that PostgreSQL knows") from None
+        given = {"port": "none"}
+    host, port = str(given.get("host", "")), str(given.get("port", ""))
+    # What the client's library has to say of it may quote it, password and all; and where an @ or
+    # a slash in a password is not escaped, a part of that seems to be the host or the port.
+    if re.search("[^,]@", host) or not re.fullmatch("[0-9,]*", port):
+        raise SettingsError("--ledger has no connection string that PostgreSQL knows")
     options = f"{_OPTIONS} {given.pop('options', '')}".strip()
     return make_conninfo("", **{**_DEFAULTS, **given, "options": options})
 

@@ -9,19 +9,28 @@ from psycopg import Connection
 
 from lottery.ledger.winners import NUMBER_DIGITS
 
-_ALL: Final = (
-    "SELECT agency, first_name, last_name, document, birthdate, number FROM lottery.bet "
-    "WHERE draw = %s"
+_ALL: Final = """
+SELECT agency, first_name, last_name, document, birthdate, number FROM lottery.bet
+WHERE draw = %s ORDER BY agency, index
+"""
+#: Which bets have won is in the index of the numbers alone; only their rows are fetched then.
+#: (Left to itself, the planner may fetch the pages of all rows with the number in one go, or go
+#: through the whole key in order, as it thinks best.)
+WINNING: Final = """
+WITH won AS MATERIALIZED (
+    SELECT draw, agency, index FROM lottery.bet WHERE draw = %s AND number = ANY(%s)
 )
+SELECT agency, bet.first_name, bet.last_name, bet.document, bet.birthdate, bet.number
+FROM won JOIN lottery.bet AS bet USING (draw, agency, index) ORDER BY agency, index
+"""
 #: Rows are handed on so many at a time.
 _ROWS: Final = 2000
 
 
 def all_rows(connection: Connection, draw: int) -> Iterator[tuple[int, list[bytes]]]:
     """Yield all rows in order of agency and index, some of one agency at a time, LF after each."""
-    query = f"{_ALL} ORDER BY agency, index"
     agency, prefix, rows = -1, b"", list[bytes]()
-    for row in _copied(connection, query, (draw,)):
+    for row in _copied(connection, _ALL, (draw,)):
         if len(rows) >= _ROWS or not row.startswith(prefix):
             yield agency, rows
             rows = []
@@ -34,11 +43,14 @@ def all_rows(connection: Connection, draw: int) -> Iterator[tuple[int, list[byte
 
 
 def winning_rows(connection: Connection, draw: int, number: int) -> list[bytes]:
-    """Give the rows with a number, however it was written, in order; as of agency and index."""
+    """Give the rows with a number, in order of agency and index, LF after each."""
+    return list(_copied(connection, WINNING, (draw, written(number))))
+
+
+def written(number: int) -> list[str]:
+    """Give all ways to write a number: 42 may also be ``042`` and ``0042``."""
     widths = range(len(str(number)), NUMBER_DIGITS + 1)
-    written = [f"{number:0{width}d}" for width in widths]
-    query = f"{_ALL} AND number = ANY(%s) ORDER BY agency, index"
-    return list(_copied(connection, query, (draw, written)))
+    return [f"{number:0{width}d}" for width in widths]
 
 
 def _copied(connection: Connection, query: str, arguments: tuple[object, ...]) -> Iterator[bytes]:

@@ -34,7 +34,7 @@ INSERT INTO lottery.batch (draw, agency, first, bets, crc)
 SELECT %s, * FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::bigint[])
 ON CONFLICT DO NOTHING RETURNING agency, first
 """
-_BETS: Final = b"""
+BETS: Final = b"""
 COPY lottery.bet (draw, agency, index, first_name, last_name, document, birthdate, number)
 FROM STDIN (FORMAT csv)
 """
@@ -108,7 +108,7 @@ class DatabaseStore:
             added = connection.execute(_BATCHES, (self._draw, *columns)).fetchall()
             if len(added) != len(rows):
                 self._refuse_others(rows, set(added))
-            with connection.cursor() as cursor, cursor.copy(_BETS) as copy:
+            with connection.cursor() as cursor, cursor.copy(BETS) as copy:
                 copy.write(b"".join([self._copied(entry) for entry in rows]))
         for end in (entry for entry in entries if entry.kind == Kind.END):
             values = (end.first, end.crc, end.body, self._draw, end.agency)
