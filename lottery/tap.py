@@ -34,6 +34,7 @@ from lottery.errors import DamagedLedger, SettingsError, StartError
 from lottery.ledger.directory import DataDirectory
 from lottery.ledger.face import Ledgers
 from lottery.ledger.files import FileLedgers
+from lottery.ledger.postgres import NOT_INSTALLED
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings, TlsFiles
 from lottery.settings_options import Options
@@ -127,9 +128,7 @@ def _ledgers(settings: CentralSettings, data: DataDirectory) -> Ledgers:
     try:
         from lottery.ledger.postgres.database import DatabaseLedgers
     except ImportError:
-        raise SettingsError(
-            "a ledger in PostgreSQL needs one more package: pip install 'lottery-central[postgres]'"
-        ) from None
+        raise SettingsError(NOT_INSTALLED) from None
     return DatabaseLedgers(settings.ledger, provable=settings.winning_number is None)
 
 

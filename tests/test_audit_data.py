@@ -8,7 +8,7 @@ import pytest
 from audit_rig import STATES, TODAY, a_draw, write_draw
 
 from lottery.audit import files as files_module
-from lottery.audit.data import NotThere, audit, number_of_draw
+from lottery.audit.data import Audit, NotThere, audit, number_of_draw
 from lottery.audit.differences import Difference
 
 
@@ -47,7 +47,7 @@ def test_a_difference(data_dir) -> None:
 def test_no_draws(tmp_path) -> None:
     """A central that was just started has none."""
     (tmp_path / "draws").mkdir()
-    assert audit(tmp_path, TODAY) == ((), ())
+    assert audit(tmp_path, TODAY) == Audit((), ())
     with pytest.raises(NotThere, match=f"there is no draw 1 in {tmp_path}, there is none"):
         audit(tmp_path, TODAY, 1)
 
@@ -106,7 +106,7 @@ def test_a_directory_that_may_not_be_read(data_dir, monkeypatch) -> None:
 
     monkeypatch.setattr(files_module.os, "scandir", refuse)
     what = "the directory cannot be read, Permission denied"
-    assert audit(data_dir, TODAY) == ((), (Difference("draws", what),))
+    assert audit(data_dir, TODAY) == Audit((), (Difference("draws", what),))
 
 
 def test_nothing_is_touched(data_dir) -> None:

@@ -33,8 +33,8 @@ def test_one_draw() -> None:
     assert (
         text(report(1))
         == """\
-draw  state      agencies    bets  winners  segment bytes  checked                       result
-   1  delivered       1/2  78,697       12      4,012,345  record segments bets winners  clean
+draw  state      agencies    bets  winners      bytes  checked                       result
+   1  delivered       1/2  78,697       12  4,012,345  record segments bets winners  clean
 
 draw 1, winning number 7574
     agency  dialect      bets  winners  received  outcome
@@ -55,14 +55,14 @@ def test_many_draws(tmp_path) -> None:
     assert (
         lines
         == """\
-draw  state      agencies  bets  winners  segment bytes  checked                       result
-   1  open            3/4    34        -          2,517  record segments               clean
-   2  closing         3/4    34        -          2,481  record segments               clean
-   3  sealed          3/4    34        -          2,520  record segments bets          clean
-   4  drawn           3/4    34        3          2,534  record segments bets winners  clean
-   5  delivered       3/4    34        3          2,516  record segments bets winners  clean
-   6  void            0/4    34        -          2,336  record segments               clean
-   7  new               -     -        -              0  -                             clean
+draw  state      agencies  bets  winners  bytes  checked                       result
+   1  open            3/4    34        -  2,517  record segments               clean
+   2  closing         3/4    34        -  2,481  record segments               clean
+   3  sealed          3/4    34        -  2,520  record segments bets          clean
+   4  drawn           3/4    34        3  2,534  record segments bets winners  clean
+   5  delivered       3/4    34        3  2,516  record segments bets winners  clean
+   6  void            0/4    34        -  2,336  record segments               clean
+   7  new               -     -        -      0  -                             clean
 
 7 draws, 204 bets: nothing differs""".splitlines()
     )
@@ -98,9 +98,9 @@ def test_differences() -> None:
     assert (
         text(report(1), broken)
         == """\
-draw  state      agencies    bets  winners  segment bytes  checked                       result
-   1  delivered       1/2  78,697       12      4,012,345  record segments bets winners  clean
-   2  delivered         -       -        -      4,012,345  record                        DIFFERS
+draw  state      agencies    bets  winners      bytes  checked                       result
+   1  delivered       1/2  78,697       12  4,012,345  record segments bets winners  clean
+   2  delivered         -       -        -  4,012,345  record                        DIFFERS
 
 draw 2, bets.csv, line 12, byte 480: this is not it
 1 of 2 draws differs

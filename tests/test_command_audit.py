@@ -139,7 +139,7 @@ def test_help(capsys) -> None:
     assert "\n    audit " in capsys.readouterr().out
     assert main(["audit", "--help"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("Usage: lottery audit DIR [options]")
+    assert text.startswith("Usage: lottery audit DIR|URL [options]")
     for word in ("--draw", "--agencies", "status"):
         assert word in text
 

@@ -312,7 +312,11 @@ def test_states_of_metrics() -> None:
 
 def test_programs() -> None:
     """Command lines of the page are ones, with values that are allowed."""
-    (line,) = [line for line in "".join(code(PAGE, "sh")).splitlines() if "lottery" in line]
+    lines = [line for line in "".join(code(PAGE, "sh")).splitlines() if "lottery" in line]
+    others = [line.split() for line in lines if line.startswith("lottery ")]
+    for _, command, *rest in others:
+        importlib.import_module(f"lottery.command.{command}").Options().parseOptions(rest)
+    (line,) = [line for line in lines if not line.startswith("lottery ")]
     head, _, words = line.rpartition(" lottery ")
     assert head.startswith("twistd ")
     tap.Options().parseOptions(words.split())

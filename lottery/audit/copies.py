@@ -135,14 +135,20 @@ def rows_of(files: OpenFiles, holding: Holding) -> Iterator[Rows]:
 
 
 class PartDigest:
-    """Bets, size and checksums of an agency's rows, to be held against the record."""
+    """Bets, size and checksums of an agency's rows, to be held against the record.
 
-    def __init__(self, agency: int, classic: bool) -> None:
+    :ivar crc: CRC-32 of the rows as sent, 0 for a classic agency.
+    """
+
+    def __init__(self, agency: int, classic: bool, where: str = "the segments") -> None:
+        """:param where: what the rows are taken from, in words."""
+        self.crc = 0
         self._agency = agency
+        self._where = where
         self._classic = classic
         self._begin = b"%d," % agency
         self._sha256 = hashlib.sha256()
-        self._bets = self._size = self._crc = 0
+        self._bets = self._size = 0
 
     def update(self, rows: bytes) -> None:
         """Take the next rows."""
@@ -151,7 +157,7 @@ class PartDigest:
         self._size += len(rows)
         if not self._classic:
             begin = self._begin
-            self._crc = crc32(rows[len(begin) :].replace(b"\n" + begin, b"\n"), self._crc)
+            self.crc = crc32(rows[len(begin) :].replace(b"\n" + begin, b"\n"), self.crc)
 
     def check(self, part: Part) -> None:
         """Hold what was taken against the record.
@@ -160,12 +166,12 @@ class PartDigest:
         """
         for key, found, said in (
             ("bets", self._bets, part.bets),
-            ("crc32", f"{self._crc:08x}", f"{part.crc32:08x}"),
+            ("crc32", f"{self.crc:08x}", f"{part.crc32:08x}"),
             ("bytes", self._size, part.size),
             ("sha256", self._sha256.hexdigest(), part.sha256),
         ):
             if said is not None and found != said:
-                what = f'"{key}" of agency {self._agency} is {found} in the segments'
+                what = f'"{key}" of agency {self._agency} is {found} in {self._where}'
                 raise Differs(NAME, what, line=part.line_of(key))
 
 

@@ -23,13 +23,14 @@ class NotThere(Exception):
 
 
 class Audit(NamedTuple):
-    """What was found in a data directory.
+    """What was found in a data directory, or a database: ``place`` says in which, in words.
 
     ``draws`` are in order, ``differences`` those that are of no draw.
     """
 
     draws: tuple[DrawReport, ...]
     differences: tuple[Difference, ...]
+    place: str = "the data directory"
 
     @property
     def is_clean(self) -> bool:

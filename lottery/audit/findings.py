@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from lottery.audit.differences import Difference
 from lottery.audit.files import Entry
 from lottery.audit.intake import Intake
 from lottery.audit.record import DrawRecord
+
+#: What is checked of a draw in files, in this order.
+CHECKS: Final = ("record", "segments", "bets.csv", "winners.csv")
 
 
 class AgencyReport(NamedTuple):
@@ -38,7 +41,8 @@ class DrawReport(NamedTuple):
     """What was found of a draw, up to the first difference if there is one.
 
     ``state`` is "new" if there is no record yet and "?" if it cannot be read. ``segments``
-    is how many there are, ``size`` their bytes, ``checked`` what was found in order.
+    is how many there are, ``size`` their bytes, or those of all rows where there are none;
+    ``checked`` is what was found in order, of ``checks``, which is all that is to be checked.
     In detail there are ``record``, ``entries`` for the files, ``numbers``: the bets on each
     number, if all of them were counted, and ``intake``: when bets came, if there is a sound file
     of that.
@@ -59,3 +63,4 @@ class DrawReport(NamedTuple):
     entries: tuple[Entry, ...] = ()
     numbers: Counter[int] | None = None
     intake: Intake | None = None
+    checks: tuple[str, ...] = CHECKS

@@ -47,10 +47,10 @@ svg line { stroke: var(--line); vector-effect: non-scaling-stroke; }
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def page_of(audit: Audit, directory: str, now: datetime) -> Iterator[str]:
+def page_of(audit: Audit, place: str, now: datetime) -> Iterator[str]:
     """Yield the page, piece by piece.
 
-    :param directory: what was checked, in words.
+    :param place: what was checked, in words.
     :param now: when.
     """
     verdict, kind = ("Nothing differs", "good") if audit.is_clean else ("Something differs", "bad")
@@ -64,7 +64,7 @@ def page_of(audit: Audit, directory: str, now: datetime) -> Iterator[str]:
     yield f'<h1>Audit: <span class="{kind}">{verdict.lower()}</span></h1>\n'
     when = f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     said = escaped(summary(audit))
-    yield f"<p>Data directory {escaped(directory)}, checked at {when}. {said}.</p>\n"
+    yield f"<p>{escaped(place)}, checked at {when}. {said}.</p>\n"
     found = [str(each) for each in audit.differences]
     found += [f"draw {each.number}, {each.difference}" for each in audit.draws if each.difference]
     if found:
@@ -84,7 +84,7 @@ def _draw(draw: DrawReport) -> Iterator[str]:
         "What was checked",
         ("check", "result"),
         [(name, "in order" if name in draw.checked else "not reached, or not there yet")
-         for name in ("record", "segments", "bets.csv", "winners.csv")],
+         for name in draw.checks],
     )  # fmt: skip
     for tail in draw.unfinished:
         place = f"{tail.segment}, byte {tail.at}"
@@ -97,15 +97,21 @@ def _draw(draw: DrawReport) -> Iterator[str]:
         yield from _proof(draw.record)
     if draw.numbers:
         yield from _chart(draw.numbers, draw.winning_number)
-    yield from timeline(draw)
+    if draw.entries:
+        yield from timeline(draw)
     yield "<p>The ledger keeps no time of any one bet.</p>\n"
+    if draw.entries:
+        yield from _files(draw)
+    yield "</section>\n"
+
+
+def _files(draw: DrawReport) -> Iterator[str]:
     yield table(
         "Files, by the time when they were last written",
         ("UTC", "file", "bytes"),
         [(_moment(each.modified), each.name, each.bytes)
          for each in sorted(draw.entries, key=lambda entry: entry.modified)],
     )  # fmt: skip
-    yield "</section>\n"
 
 
 def _agency(agency: AgencyReport) -> Sequence[object]:

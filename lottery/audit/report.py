@@ -13,7 +13,7 @@ _FEW_AGENCIES: Final = 20
 
 _DRAWS: Final = (
     (">", "draw"), ("<", "state"), (">", "agencies"), (">", "bets"), (">", "winners"),
-    (">", "segment bytes"), ("<", "checked"), ("<", "result"),
+    (">", "bytes"), ("<", "checked"), ("<", "result"),
 )  # fmt: skip
 _AGENCIES: Final = (
     (">", "agency"), ("<", "dialect"), (">", "bets"), (">", "winners"), ("<", "received"),
@@ -66,7 +66,7 @@ def summary(audit: Audit) -> str:
     found = sum(draw.difference is not None for draw in audit.draws)
     parts = [f"{found} of {_count(len(audit.draws), 'draw')}"] if found else []
     if audit.differences:
-        parts.append("the data directory")
+        parts.append(audit.place)
     return f"{' and '.join(parts)} {'differ' if found > 1 or len(parts) > 1 else 'differs'}"
 
 

@@ -5,7 +5,7 @@ This and the modules that use it need psycopg, which the rest of this room does 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -177,21 +177,24 @@ def parts_of(connection: Connection, draw: int) -> list[PartRow]:
         return [PartRow(*row) for row in connection.execute(_PARTS, (draw,))]
 
 
-def stored_in(connection: Connection, draw: int) -> Iterator[BatchRow | BetRow]:
+def stored_in(connection: Connection, draw: int) -> Generator[BatchRow | BetRow, None, None]:
     """Yield all batches and bets of a draw, by agency and index; of a batch, it before its bets.
 
     :raises Differs: if they cannot be read.
     """
-    with _reading(connection, BET), connection.cursor() as cursor:
-        with cursor.copy(_STORED, (draw, draw)) as rows:
-            for row in rows:
-                place, kind, text = bytes(row).split(b",", 2)
-                agency, _, rest = text.partition(b",")
-                if kind == b"1":
-                    yield BetRow(int(agency), int(place), text)
-                else:
-                    bets, crc = rest.split(b",")[:2]
-                    yield BatchRow(int(agency), int(place), int(bets), int(crc))
+    with (
+        _reading(connection, f"{BATCH} or {BET.removeprefix('table ')}"),
+        connection.cursor() as cursor,
+        cursor.copy(_STORED, (draw, draw)) as rows,
+    ):
+        for row in rows:
+            place, kind, text = bytes(row).split(b",", 2)
+            agency, _, rest = text.partition(b",")
+            if kind == b"1":
+                yield BetRow(int(agency), int(place), text)
+            else:
+                bets, crc = rest.split(b",")[:2]
+                yield BatchRow(int(agency), int(place), int(bets), int(crc))
 
 
 @contextmanager
@@ -206,4 +209,7 @@ def _reading(connection: Connection, table: str) -> Iterator[None]:
 
 
 def _one_line(error: psycopg.Error) -> str:
+    """Give what the server says of an error, or the client's library, on one line."""
+    if error.diag.message_primary:
+        return error.diag.message_primary
     return ", ".join(line.strip() for line in str(error).splitlines() if line.strip())

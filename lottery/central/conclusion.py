@@ -129,12 +129,13 @@ class Conclusion:
         place = self.places.get(known.agency)
         if place is None:
             return
-        place.elsewhere = not here and alive and known.received is None
+        was, place.elsewhere = place.elsewhere, not here and alive and known.received is None
         if known.received and known.agency not in self.received:
             self.received.add(known.agency)
             self._note_received(known.agency)
         if known.received is not None:
             self._told_elsewhere.add(known.agency)
+        if known.received is not None or (was and not place.elsewhere):
             place.stop_waiting()
 
     def is_missed(self, agency: int) -> bool:
@@ -219,16 +220,18 @@ class Conclusion:
                 if place.dialect == classic.DIALECT or left <= 0 or self._is_stopped():
                     break
                 since = self._clock.seconds()
-                if not await place.comes_back(left):
-                    break
+                came = await place.comes_back(left)
                 left -= self._clock.seconds() - since
+                if not came:
+                    continue  # its time is over, or it may have come elsewhere
             why_not = await self._tell(place, winners)
             if not why_not or place.dialect == classic.DIALECT or place.was_silent:
                 break
         self._due.discard(place.agency)
         if place.agency in self._told_elsewhere:
             return
-        self.roll.told(place.agency, received=not why_not)
+        if not why_not or not self._is_stopped():  # else others wait for it, or the next start
+            self.roll.told(place.agency, received=not why_not)
         details: dict[str, object] = {"error": why_not} if why_not else {}
         self._log(
             "consulta_ganadores",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 from typing import ClassVar, TextIO
 
-from lottery.command.export import LATEST, DrawOptions, draws_in, find_draw, record_of
+from lottery.command.export import DrawOptions
+from lottery.command.places import LATEST, find_draw, in_words, ledgers_at
 from lottery.errors import LotteryError, SettingsError
-from lottery.ledger.checked import read_checked
-from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.directory import never
+from lottery.ledger.face import DrawLedger, Ledgers
 from lottery.ledger.record import AgencyPart, DrawRecord
-from lottery.ledger.seal import winners_of
 
 _ALL = "all"
 
@@ -29,8 +28,9 @@ class Options(DrawOptions):
         "Writes the winning rows of a draw to standard output: agency, first name, last name, "
         "document, birthdate and number; with --agency, those of that agency and without its "
         "number. How each agency's part has ended goes to standard error. DIR is the central's "
-        "data directory; it is only read, and a central may be at work in it. Without --draw, "
-        "it is the latest draw whose number is drawn."
+        "data directory, URL (postgresql://...) a database that centrals share; it is only "
+        "read, and a central may be at work in it. Without --draw, it is the latest draw whose "
+        "number is drawn."
     )
     optParameters: ClassVar[list[list[str | None]]] = [
         ["agency", None, _ALL, "which agency [number]"],
@@ -47,26 +47,29 @@ def run(options: Options, stdout: TextIO) -> int:
     """Write the winning rows to ``stdout``, and how each part has ended to stderr.
 
     :return: the exit status, 0.
-    :raise SettingsError: if there is no such directory or draw.
+    :raise SettingsError: if there is no such directory, database or draw.
     :raise DamagedLedger: if the draw's record or its winners are not what was published.
     :raise LotteryError: if the draw has no winners, or the agency had no place in it.
-    :raise OSError: if a file cannot be read, or the rows cannot be written.
+    :raise OSError: if a file cannot be read, or the rows cannot be written; or the database
+        goes away.
     """
-    path = Path(options["directory"])
-    if options["draw"] == LATEST:
-        draw, record = _latest_drawn(path)
-    else:
-        draw = find_draw(path, draws_in(path), options["draw"])
-        record = _drawn(draw)
-    if options["agency"] == _ALL:
+    with ledgers_at(options["place"]) as ledgers:
+        if options["draw"] == LATEST:
+            draw, record = _latest_drawn(ledgers, in_words(options["place"]))
+        else:
+            draw = find_draw(ledgers, options["place"], options["draw"])
+            record = _drawn(draw)
         parts = record.agencies
-        rows = list(read_checked(draw.winners_csv, record.winners_csv))
+        if options["agency"] != _ALL:
+            part = record.part_of(int(options["agency"]))
+            if part is None:
+                raise LotteryError(f"agency {options['agency']} had no place in draw {record.draw}")
+            parts = (part,)
+        winners = draw.winners(record, never)
+    if options["agency"] == _ALL:
+        rows = [b"%d,%s" % (agency, row) for agency in sorted(winners) for row in winners[agency]]
     else:
-        part = record.part_of(int(options["agency"]))
-        if part is None:
-            raise LotteryError(f"agency {options['agency']} had no place in draw {record.draw}")
-        parts = (part,)
-        rows = winners_of(draw, record, part.agency)
+        rows = winners.get(parts[0].agency, [])
     number = record.winning_number
     sys.stderr.write(f"draw {record.draw} is {record.state}, the winning number is {number}\n")
     for part in parts:
@@ -77,17 +80,26 @@ def run(options: Options, stdout: TextIO) -> int:
     return 0
 
 
-def _latest_drawn(path: Path) -> tuple[DrawDirectory, DrawRecord]:
-    for draw in reversed(draws_in(path)):
-        record = record_of(draw)
-        if record is not None and record.winners_csv is not None:
+def _latest_drawn(ledgers: Ledgers, place: str) -> tuple[DrawLedger, DrawRecord]:
+    for number in reversed(ledgers.numbers()):
+        draw = ledgers.find(number)
+        record = None if draw is None else _record_of(draw)
+        if draw is not None and record is not None and record.winners_csv is not None:
             return draw, record
-    raise LotteryError(f"no draw in {path} has its winners yet")
+    raise LotteryError(f"no draw in {place} has its winners yet")
 
 
-def _drawn(draw: DrawDirectory) -> DrawRecord:
+def _record_of(draw: DrawLedger) -> DrawRecord | None:
+    """Give the record of a draw; None if the draw is only just being opened."""
+    try:
+        return draw.read()
+    except FileNotFoundError:
+        return None
+
+
+def _drawn(draw: DrawLedger) -> DrawRecord:
     """Give the record of a draw that has its winners."""
-    record = record_of(draw)
+    record = _record_of(draw)
     if record is not None and record.state == "void":
         raise LotteryError(f"draw {draw.number} is void, no agency has ended in it")
     if record is None or record.winners_csv is None:

@@ -58,7 +58,7 @@ _FOR_SOMEBODY: Final = (
     "invalid integer value", "invalid sslmode value", "invalid target_session_attrs value",
 )  # fmt: skip
 #: Idle connections that are kept.
-_MOST_IDLE: Final = 4
+_MOST_IDLE: Final = 12
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from attrs import evolve
 from psycopg import Connection
 
 from lottery.errors import LotteryError, StartError
@@ -78,9 +79,35 @@ class DatabaseLedgers:
                 "SELECT draw, record FROM lottery.draw "
                 "WHERE state NOT IN ('delivered', 'void') ORDER BY draw"
             ).fetchall()
-            return [self._unfinished(draw, bytes(record)) for draw, record in rows]
+            found = [self._unfinished(draw, bytes(record)) for draw, record in rows]
+            return [evolve(each, record=self._promised(connection, each.record)) for each in found]
 
         return self._connections.do(work)
+
+    def _promised(self, connection: Connection, record: DrawRecord) -> DrawRecord:
+        """Have a secret promised of a draw that is to have a random number, if nobody has come.
+
+        :raises StartError: if somebody has: its secret would come after the bets.
+        """
+        number = record.draw
+        if not self._provable or record.commitment or record.winning_number is not None:
+            return record
+        if record.state == "open":
+            query = "SELECT state FROM lottery.draw WHERE draw = %s FOR UPDATE"
+            connection.execute(query, (number,))
+            query = "SELECT count(*) FROM lottery.part WHERE draw = %s"
+            if connection.execute(query, (number,)).fetchone() == (0,):
+                secret = secrets.token_bytes(SECRET_BYTES)
+                record = evolve(record, commitment=commitment_of(secret))
+                connection.execute(
+                    "UPDATE lottery.draw SET secret = %s, record = %s WHERE draw = %s",
+                    (secret, encode(record), number),
+                )
+                return record
+        elif not record.succeeded:
+            return record
+        how = "so its number cannot be random: end it with a fixed --winning-number"
+        raise StartError(f"draw {number} has begun without a promised secret, {how}")
 
     def unreceived(self) -> dict[int, int]:
         def work(connection: Connection) -> dict[int, int]:

@@ -23,7 +23,7 @@ from lottery.ledger.postgres.rows import all_rows
 from lottery.ledger.publish import published
 from lottery.ledger.record import DrawRecord, FileDigest, decode, publish
 from lottery.ledger.seal import draw_number, note_delivered, seal
-from lottery.ledger.segment import Kind, Segment, pack
+from lottery.ledger.segment import Kind, Segment, flush_directory, pack
 
 #: What the database calls us.
 _NAME: Final = "lottery export"
@@ -86,6 +86,7 @@ def make_files(dsn: str, draw: int, data_dir: Path) -> None:
         except FileExistsError:
             raise SettingsError(f"{directory.path} is there already") from None
         try:
+            flush_directory(str(directory.path.parent))
             _make_segment(dsn, directory, record)
             if _made_again(directory, record) != record:
                 raise _damage(draw, "the files made of it are not what its record says")
