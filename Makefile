@@ -17,7 +17,7 @@ export INPUT_DIR := $(or $(GIVEN),data)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help test test-slow test-browser test-faults soak mutants fuzz demo bench bench-full lint types coverage package clean
-.PHONY: docker-image docker-compose-up docker-compose-down docker-compose-logs test-compose
+.PHONY: docker-image scale-out-image scale-out-up docker-compose-up docker-compose-down docker-compose-logs test-compose
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -115,6 +115,13 @@ package: $(VENV)/dev.stamp ## build, install in fresh environments, look for the
 docker-image: ## build the image for containers, on Python 3.13 or PYTHON=3.N
 	docker build --file compose/Dockerfile $(VERSION:%=--build-arg PYTHON=%) \
 		--tag lottery-central:latest .
+
+scale-out-image: docker-image ## build the image of databases and balancer for several centrals
+	docker build --file compose/scale-out/Dockerfile $(VERSION:%=--build-arg PYTHON=%) \
+		--tag lottery-scale-out:latest .
+
+scale-out-up: scale-out-image data ## start two centrals, databases, a balancer and five agencies
+	COMPOSE_FILE=compose/scale-out/compose.yaml compose/compose.sh up -d --remove-orphans
 
 docker-compose-up: docker-image $(if $(GIVEN),,data) ## start the containers of COMPOSE_FILE (DATA=DIR as above)
 	compose/compose.sh up -d --remove-orphans

@@ -213,7 +213,7 @@ class Conclusion:
         for _ in range(MOST_TELLINGS):
             while place.session is None and place.elsewhere and not self._is_stopped():
                 await place.comes_back(self._terms.delivery)
-            if place.agency in self._told_elsewhere:
+            if place.agency in self._told_elsewhere and place.session is None:
                 self._due.discard(place.agency)
                 return
             if place.session is None:

@@ -61,6 +61,8 @@ class Draws:
         self._reconnects = reconnects
         self._broken = broken
         self._waiting: list[Deferred[None]] = []
+        # By agency: the newest session that is being let in; it fires when that is done.
+        self._coming: dict[int, Deferred[None]] = {}
         self._log = log
         self._concluding: dict[int, Conclusion] = {}
         # As long as somebody is told its winners of one, others come to the same: two that
@@ -119,7 +121,7 @@ class Draws:
         :raises RemoteProtocolError: if it comes too often.
         """
         self._reconnects.comes(hello.agency)
-        self._bring(self._welcome(hello, session), session)
+        self._bring(self._in_turn(hello, session), session)
 
     def classic(self, session: Participant) -> None:
         """Bring a classic agency, which cannot say who it is, to the open draw."""
@@ -145,19 +147,38 @@ class Draws:
             late = self._clock.callLater(held, session.fail, Code.STORAGE, "it takes too long")
             came.addCallback(lambda _: late.cancel() if late.active() else None)
 
+    async def _in_turn(self, hello: Hello, session: Participant) -> None:
+        """Let the sessions of an agency in as they come, so that the newest one is the last."""
+        before = self._coming.get(hello.agency)
+        done = self._coming[hello.agency] = Deferred()
+        try:
+            if before is not None:
+                await before
+            await self._welcome(hello, session)
+        finally:
+            if self._coming[hello.agency] is done:
+                del self._coming[hello.agency]
+            done.callback(None)
+
     async def _welcome(self, hello: Hello, session: Participant) -> None:
         await self._opened()
+        if session.is_over():
+            return
         where = await self._find(hello)
         if where is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(hello.draw))
         await where.expect(hello.agency, lambda: not session.is_over())
-        if not session.is_over():
+        if isinstance(where, Draw) and where.closed and where is not self.open:
+            await self._welcome(hello, session)  # it has closed meanwhile
+        elif not session.is_over():
             where.hello(hello, session)
         elif isinstance(where, Draw):
             where.missed(hello.agency)
 
     async def _seat(self, session: Participant) -> None:
         await self._opened()
+        if session.is_over():
+            return
         draw = self.open
         if draw is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(0))

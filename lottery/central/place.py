@@ -116,7 +116,11 @@ class Place:
     @property
     def stored(self) -> int:
         """How many of its bets may have been acknowledged."""
-        return (self._seat or self).standing.next_index
+        latest = self.standing
+        # A seat that is not settled may be that of a session which others have come behind.
+        if self._seat is not None and self._seat.standing.session >= latest.session:
+            latest = self._seat.standing
+        return latest.next_index
 
     # Who speaks for it.
 

@@ -38,6 +38,11 @@ COUNTS: Final = {
     "deadlines": Count(4, 50),  # the draw closes while agencies stream
     "cuts": Count(ALL, ALL),  # the connection is cut behind a byte
     "twins": Count(3, 20),  # two clients with one number
+    "takeovers": Count(3, 100),  # kill -9 of the database's primary, and promotion
+    "central kills": Count(10, 200),  # kill -9 of one of several centrals
+    "administrator's cuts": Count(10, 200),  # of all connections to the database
+    "shared deadlines": Count(2, 50),  # the draw closes at two centrals while agencies stream
+    "races": Count(50, 1000),  # of four centrals, for each step of a draw
 }
 
 _DEFAULT_SEED: Final = 7574

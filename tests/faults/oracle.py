@@ -176,6 +176,22 @@ def check_record(histories: Sequence[History], directory: Path) -> int | None:
     :returns: the winning number, None if the draw is void.
     """
     record, ledger = read_record(directory), stored_rows(directory)
+    winners = hold_record(histories, record, ledger)
+    if record["state"] == "void":
+        return None
+    assert (directory / "winners.csv").read_bytes() == union(winners)
+    sealed = (directory / "bets.csv").read_bytes()
+    assert record["bets_csv"]["sha256"] == hashlib.sha256(sealed).hexdigest()
+    return int(record["winning_number"])
+
+
+def hold_record(
+    histories: Sequence[History], record: Mapping[str, Any], ledger: Mapping[int, Sequence[str]]
+) -> dict[int, list[str]]:
+    """Hold the record of a draw that is over against the histories and what is stored.
+
+    :returns: the winning rows, recounted, of each agency that succeeded.
+    """
     name_classics(histories, ledger)
     parts = {part["agency"]: part for part in record["agencies"]}
     assert list(parts) == sorted(parts)
@@ -192,17 +208,13 @@ def check_record(histories: Sequence[History], directory: Path) -> int | None:
         assert not succeeded
         assert record["winning_number"] is None
         assert not any(history.winners for history in histories)
-        return None
-    number = int(record["winning_number"])
-    _check_winners(histories, directory, record, succeeded)
-    sealed = (directory / "bets.csv").read_bytes()
-    assert record["bets_csv"]["sha256"] == hashlib.sha256(sealed).hexdigest()
-    return number
+        return {}
+    return _check_winners(histories, record, succeeded)
 
 
 def _check_winners(
-    histories: Sequence[History], directory: Path, record: Mapping[str, Any], succeeded: set[int]
-) -> None:
+    histories: Sequence[History], record: Mapping[str, Any], succeeded: set[int]
+) -> dict[int, list[str]]:
     """Recount the winners from what was sent by those who succeeded."""
     number = int(record["winning_number"])
     expected: dict[int, list[str]] = {}
@@ -219,7 +231,7 @@ def _check_winners(
         assert part["winners"] == len(mine), part
         assert not history.nonce or part["nonce"] == history.nonce, part
     assert set(expected) == succeeded, f"{succeeded - set(expected)} never came"
-    assert (directory / "winners.csv").read_bytes() == union(expected)
+    return expected
 
 
 def check_audit(data_dir: Path) -> None:

@@ -1,0 +1,173 @@
+"""A central whose database cannot be used does not start: status 2 and one sentence that says why.
+
+Nothing that it says has a password in it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import run
+from typing import Final
+
+import psycopg
+import pytest
+from live import PATIENCE_SECONDS, environment, run_lottery
+from postgres import Pair, Server
+from postgres_client import url
+from postgres_place import reserved_port
+
+pytest_plugins = ["postgres_fixtures"]
+pytestmark = pytest.mark.slow
+
+PASSWORD: Final = "b1gsecret"
+WRONG: Final = "wr0ngsecret"
+NOWHERE: Final = "tcp:0:interface=127.0.0.1"
+#: For how long it tries what may pass, with some time for a busy machine.
+TRIES_SECONDS: Final = 15.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server that asks one of its users for a password, and is soon out of connections."""
+    with Server(max_connections=8) as server:
+        server.sql(f"CREATE ROLE teller LOGIN PASSWORD '{PASSWORD}'")
+        hba = server.directory / "pg_hba.conf"
+        asks = "host all teller 127.0.0.1/32 scram-sha-256\n"
+        hba.write_text(asks + hba.read_text())
+        server.configure(work_mem="8MB")
+        yield server
+
+
+def told(directory: Path, dsn: str, *options: object) -> str:
+    """Start a central; gives the one sentence with which it does not start."""
+    began = time.monotonic()
+    words = ("--listen", NOWHERE, "--ledger", dsn, *options)
+    done = run_lottery("serve", *words, cwd=directory)
+    assert time.monotonic() - began < TRIES_SECONDS
+    assert done.returncode == 2, done
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("lottery: "), sentence
+    for secret in (PASSWORD, WRONG, "secret"):
+        assert secret not in done.stderr + done.stdout
+    assert "Traceback" not in done.stdout
+    return sentence
+
+
+def as_teller(server: Server, password: str) -> str:
+    """What somebody connects to who has to know a password."""
+    return url(server.port).replace("lottery@", f"teller{password}@")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [(f":{WRONG}", "password authentication failed for user"), ("", "no password supplied")],
+    ids=["wrong", "none"],
+)
+def test_password(tmp_path: Path, server: Server, given: str, says: str) -> None:
+    assert says in told(tmp_path, as_teller(server, given))
+
+
+def test_no_right_to_make_the_tables(tmp_path: Path, server: Server) -> None:
+    assert "permission denied for database" in told(tmp_path, as_teller(server, f":{PASSWORD}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"postgresql://teller:{PASSWORD}@127.0.0.1:port/lottery",
+        f"postgresql://teller:{PASSWORD}@[::1/lottery",
+        f"postgresql://teller:{PASSWORD}%zz@127.0.0.1/lottery",
+        f"postgresql://teller@127.0.0.1/lottery?password={PASSWORD}&nonsense=1",
+        f"postgresql://teller@127.0.0.1/lottery?sslmode=nonsense&password={PASSWORD}",
+        f"postgresql://teller:{PASSWORD}@127.0.0.1:1,127.0.0.1/lottery?target_session_attrs=none",
+        f"host=127.0.0.1 password={PASSWORD} port",
+        f"postgres:/teller:{PASSWORD}@127.0.0.1/lottery",
+        f"https://teller:{PASSWORD}@127.0.0.1/lottery",
+    ],
+)
+def test_no_connection_string(tmp_path: Path, text: str) -> None:
+    told(tmp_path, text)
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with reserved_port() as port:
+        sentence = told(tmp_path, url(port.getsockname()[1]))
+    assert "the database is away" in sentence
+    assert "Connection refused" in sentence
+
+
+def test_no_such_database(tmp_path: Path, postgres_server: Server) -> None:
+    sentence = told(tmp_path, url(postgres_server.port, database="nowhere"))
+    assert 'database "nowhere" does not exist' in sentence
+
+
+def test_no_connection_to_spare(tmp_path: Path, server: Server) -> None:
+    with ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(psycopg.connect(server.dsn))
+        sentence = told(tmp_path, server.dsn)
+    assert "too many clients already" in sentence
+
+
+def test_another_encoding(tmp_path: Path, postgres_server: Server) -> None:
+    postgres_server.sql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    try:
+        sentence = told(tmp_path, url(postgres_server.port, database="latin"))
+    finally:
+        postgres_server.sql("DROP DATABASE latin WITH (FORCE)")
+    assert "the database has the encoding LATIN1, it needs UTF8" in sentence
+
+
+def test_one_that_does_not_flush(tmp_path: Path) -> None:
+    with Server(fsync=False) as server:
+        assert "fsync is off" in told(tmp_path, server.dsn)
+        assert server.sql("SELECT to_regclass('lottery.version')") == [(None,)]
+
+
+@pytest.mark.parametrize("version", ["99", "0"])
+def test_another_version(tmp_path: Path, postgres_server: Server, version: str) -> None:
+    with postgres_server.database() as database:
+        database.sql("CREATE SCHEMA lottery")
+        database.sql(f"CREATE TABLE lottery.version AS SELECT {version} AS version")
+        sentence = told(tmp_path, database.dsn)
+        assert f"the ledger in the database is of version {version}" in sentence
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'lottery'"
+        assert database.sql(tables) == [("version",)]
+
+
+def test_a_standby_alone(tmp_path: Path, postgres_pair: Pair) -> None:
+    assert "session is read-only" in told(tmp_path, postgres_pair.standby.dsn)
+
+
+WITHOUT: Final = """
+import sys
+sys.modules["psycopg"] = None
+from lottery.command import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("words", [["serve"], ["--help"]], ids=["wanted", "not-wanted"])
+def test_not_installed(tmp_path: Path, words: Sequence[str]) -> None:
+    """It says what to install; and all else goes without it."""
+    options = ["--listen", NOWHERE, "--ledger", f"postgresql://teller:{PASSWORD}@127.0.0.1/x"]
+    wanted = words == ["serve"]
+    done = run(
+        [sys.executable, "-c", WITHOUT, *words, *(options if wanted else [])],
+        cwd=tmp_path, env=environment(), capture_output=True, encoding="utf-8",
+        timeout=PATIENCE_SECONDS,
+    )  # fmt: skip
+    if not wanted:
+        assert (done.returncode, done.stderr) == (0, "")
+        return
+    assert done.returncode == 2, done
+    assert re.fullmatch(
+        r"lottery: a ledger in PostgreSQL needs one more package: "
+        r"pip install 'lottery-central\[postgres\]'\n",
+        done.stderr,
+    ), done.stderr
