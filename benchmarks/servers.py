@@ -31,21 +31,12 @@ class Server:
     @property
     def cpu_seconds(self) -> float:
         """What it has cost until now, its children and what they have ended with included."""
-        spent = 0
-        for pid in (self.process.pid, *self.children):
-            fields = _stat(pid)
-            # User and system time of the process; of its children those that it has waited for.
-            spent += sum(map(int, fields[11:15])) if fields else 0
-        return spent / _TICK
+        return spent_by(self.process.pid)
 
     @property
     def children(self) -> list[int]:
         """The pids of its children."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        try:
-            return [int(each) for each in path.read_text().split()]
-        except OSError:
-            return []  # it has ended
+        return _children(self.process.pid)
 
     def peak_bytes(self) -> int:
         """Give the most memory that its own process has had resident, while it lives."""
@@ -59,6 +50,23 @@ class Server:
         """End it at once, as a crash would."""
         self.process.kill()
         self.process.wait()
+
+
+def spent_by(pid: int) -> float:
+    """Give the CPU seconds of a process and its children until now, with those that have ended."""
+    spent = 0
+    for each in (pid, *_children(pid)):
+        fields = _stat(each)
+        # User and system time of the process; of its children those that it has waited for.
+        spent += sum(map(int, fields[11:15])) if fields else 0
+    return spent / _TICK
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []  # it has ended
 
 
 def _stat(pid: int) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -21,12 +21,15 @@ from twisted.logger import LogEvent, Logger, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lottery.ledger.entry import SegmentStore, Store
+from lottery.ledger.entry import DATABASE, DATABASE_AT, Entry, SegmentStore, Store
 from lottery.ledger.segment import NoRoom, Segment
 from lottery.ops.log import LEVELS, ActionLog
 from lottery.writer import ANSWERS_FD, ORDERS_FD
 from lottery.writer.child import CannotGoOn, Clerk, StorePlan
 from lottery.writer.pipe import Answer, PipeReader, PipeRecord, pack
+
+#: Opens a draw in a database as the store of a writer.
+OpenStore = Callable[[str, int], Store]
 
 TODAY = date(2026, 3, 17)
 """The day on which a fake child lives."""
@@ -270,26 +273,56 @@ class DiskSegment(Segment):
         super()._write(data)
 
 
+class DiskStore:
+    """A true store of a database that is away when a fake disk is full."""
+
+    def __init__(self, disk: FakeDisk, store: Store) -> None:
+        self._disk = disk
+        self._store = store
+        self.flush, self.close = store.flush, store.close
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Store entries."""
+        if not self._disk.room:
+            raise NoRoom(errno.ENOSPC, "No space left on device")
+        self._store.append(entries)
+
+
+def open_database(dsn: str, draw: int) -> Store:
+    """Connect to a true database; its client is imported only if there is one."""
+    from lottery.ledger.postgres.store import DatabaseStore
+
+    return DatabaseStore(dsn, draw)
+
+
 class WorkingChild(FakeChild):
     """A fake child that does a writer's work, when it is told to: see ``work``.
 
-    :ivar segment: the path of its segment.
+    :ivar segment: the path of its segment, if it has one.
     :ivar mute: whether what it answers is never heard, for it is killed before.
     """
 
     mute = False
 
-    def start(self, disk: FakeDisk, today: date = TODAY) -> None:
-        """Make the segment, as a child does first of all."""
+    def start(self, disk: FakeDisk, database: OpenStore, today: date = TODAY) -> None:
+        """Make the segment, as a child does first of all, or connect to the database."""
         self._disk = disk
+        self._database = database
         path, draw, number, min_free, _parent = self.args[-5:]
         self.segment = Path(path)
         self._file: Segment | None = None
+        self._store: Store | None = None
         self._read = 0
         plan = StorePlan(path, int(draw), int(number), int(min_free))
         self.clerk = Clerk(plan, lambda: today, lambda: 0.0, self._make)
 
     def _make(self, path: str, draw: int, number: int, min_free: int) -> Store:
+        if path == DATABASE:
+            if not self._disk.room:
+                raise NoRoom(errno.ENOSPC, "No space left on device", path)
+            assert self.env is not None
+            self._store = self._database(self.env[DATABASE_AT], draw)
+            return DiskStore(self._disk, self._store)
         self._file = DiskSegment(self._disk, path, draw, number, min_free)
         return SegmentStore(self._file)
 
@@ -339,7 +372,10 @@ class WorkingChild(FakeChild):
         super()._end(how)
 
     def _close_file(self) -> None:
-        """Close the segment, as the end of a process does, which also frees the lock."""
+        """Close what is open, as the end of a process does, which also frees the lock."""
+        if self._store is not None:
+            self._store.close()
+        self._store = None
         if self._file is not None and self._file._fd >= 0:
             os.close(self._file._fd)
         self._file = None
@@ -353,6 +389,7 @@ class FakeWriterReactor(Clock):
     :ivar disk: where they write.
     :ivar children: all that were started, in order.
     :ivar refusal: what the next start raises; None: it succeeds.
+    :ivar database: what children store in that are told to store in a database.
     """
 
     def __init__(self, real: bool = False) -> None:
@@ -360,6 +397,7 @@ class FakeWriterReactor(Clock):
         self.disk = FakeDisk()
         self.children: list[FakeChild] = []
         self.refusal: OSError | None = None
+        self.database: OpenStore = open_database
         self._kind = WorkingChild if real else FakeChild
 
     def spawnProcess(
@@ -386,7 +424,7 @@ class FakeWriterReactor(Clock):
         pid = 1001 + len(self.children)
         child = self._kind(pid, processProtocol, executable, args, env, fds)
         if isinstance(child, WorkingChild):
-            child.start(self.disk)
+            child.start(self.disk, self.database)
         self.children.append(child)
         processProtocol.makeConnection(child)
         return child

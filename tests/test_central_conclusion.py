@@ -9,7 +9,6 @@ from central_fakes import NONCE, Agency, House, batch
 
 from lottery.central.conclusion import MOST_TELLINGS
 from lottery.errors import Code
-from lottery.ledger.record import DrawRecord, read_record
 from lottery.wire import classic, lottery1
 from lottery.wire.messages import (
     OPEN_DRAW,
@@ -24,6 +23,11 @@ from lottery.wire.messages import (
     Welcome,
     Winners,
 )
+
+pytest_plugins = ["ledger_kind_fixtures", "postgres_fixtures"]
+
+#: A test that holds for every kind of ledger.
+EVERY_KIND = pytest.mark.usefixtures("ledger_kind")
 
 REJOIN = 30.0
 SILENCE = 60.0
@@ -66,14 +70,9 @@ def told(draw: int, *rows: str) -> Winners:
     return Winners(draw, 7574, len(rows), 0, "".join(f"{row}\n" for row in rows).encode())
 
 
-def record(house: House, draw: int = 1) -> DrawRecord:
-    """A draw's record as it is published."""
-    return read_record(house.draw_file(draw, "draw.json"))
-
-
 def received(house: House, draw: int = 1) -> dict[int, bool | None]:
     """Who has received its winners, as it is published."""
-    return {part.agency: part.received for part in record(house, draw).agencies}
+    return {part.agency: part.received for part in house.record(draw).agencies}
 
 
 def results(house: House) -> dict[str, str]:
@@ -84,19 +83,20 @@ def results(house: House) -> dict[str, str]:
 # Step by step.
 
 
+@EVERY_KIND
 def test_each_step_is_published_before_the_next(tmp_path: Path) -> None:
     """Who takes part, then all digests, then the number, then who has received its winners."""
     with House(tmp_path, agencies=2, rejoin=0.0) as house:
         house.off_thread.hold = True
         one = ends(house, 1, WON, LOST)
         house.greeted(2).reset()
-        states = [record(house).state]
+        states = [house.record().state]
         for _ in range(3):
             house.off_thread.run()
             house.settle()
-            states.append(record(house).state)
+            states.append(house.record().state)
         assert states == ["open", "closing", "sealed", "drawn"]
-        drawn = record(house)
+        drawn = house.record()
         assert drawn.winning_number == 7574
         assert [(part.agency, part.outcome, part.bets) for part in drawn.agencies] == [
             (1, "succeeded", 2),
@@ -108,9 +108,9 @@ def test_each_step_is_published_before_the_next(tmp_path: Path) -> None:
         house.settle()
         assert one.heard() == [told(1, WON)]
         one.say(Received(1, 1))
-        assert record(house).state == "drawn"
+        assert house.record().state == "drawn"
         house.off_thread.run()
-        assert record(house).state == "delivered"
+        assert house.record().state == "delivered"
         assert received(house) == {1: True, 2: None}
         assert house.log.of("delivered") == [
             {"level": "INFO", "result": "success", "draw": "1", "agencies": "1"}
@@ -118,24 +118,30 @@ def test_each_step_is_published_before_the_next(tmp_path: Path) -> None:
         house.off_thread.hold = False
 
 
+@EVERY_KIND
 def test_a_void_draw_ends_there(tmp_path: Path) -> None:
     """It is published with the digests of its segments; there is no number."""
     with House(tmp_path, agencies=1) as house:
         agency = house.greeted(1)
         agency.say(batch([WON]))
         agency.reset()
-        void = record(house)
+        void = house.record()
         assert (void.state, void.winning_number, void.bets_csv) == ("void", None, None)
-        assert len(void.segments) == 1
+        assert len(void.segments) == (0 if house.kind.shared else 1)
         assert house.log.of("delivered") == []
 
 
 # An agency that is away when its winners are to be told.
 
 
+@EVERY_KIND
 @pytest.mark.parametrize("when", [0, 1, 2, 3])
 def test_back_before_the_number_is_drawn(tmp_path: Path, when: int) -> None:
-    """At whatever step: it is told its winners when they are known, as if it had stayed."""
+    """At whatever step: it is told its winners when they are known, as if it had stayed.
+
+    Where the next draw takes a moment to be opened, whoever comes waits for that.
+    """
+    when = max(when, int(House.kind.shared))
     with House(tmp_path, agencies=1, rejoin=REJOIN) as house:
         house.off_thread.hold = True
         ends(house, 1, WON, LOST, ALSO_WON).reset()
@@ -156,6 +162,7 @@ def test_back_before_the_number_is_drawn(tmp_path: Path, when: int) -> None:
         assert results(house) == {"1": ""}
 
 
+@EVERY_KIND
 def test_back_in_time_for_its_winners(tmp_path: Path) -> None:
     """The draw waits for it as long as it might be away; the others are told at once."""
     with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
@@ -164,7 +171,7 @@ def test_back_in_time_for_its_winners(tmp_path: Path) -> None:
         assert won(two) == [told(1)]
         two.say(Received(1, 0))
         house.advance(REJOIN - 1)
-        assert record(house).state == "drawn"
+        assert house.record().state == "drawn"
         agency, state, more = back(house, 1)
         assert (state, more) == (DrawState.DRAWN, [told(1, WON)])
         agency.say(Received(1, 1))
@@ -172,6 +179,7 @@ def test_back_in_time_for_its_winners(tmp_path: Path) -> None:
         assert results(house) == {"1": "", "2": ""}
 
 
+@EVERY_KIND
 @pytest.mark.parametrize("rejoin", [0.0, REJOIN])
 def test_away_for_too_long(tmp_path: Path, rejoin: float) -> None:
     """The draw ends without it, and says so; it has its winners whenever it comes."""
@@ -180,7 +188,7 @@ def test_away_for_too_long(tmp_path: Path, rejoin: float) -> None:
         ends(house, 2).say(Received(1, 0))
         if rejoin:
             house.advance(rejoin - 1)
-            assert record(house).state == "drawn"
+            assert house.record().state == "drawn"
             house.advance(1)
         assert received(house) == {1: False, 2: True}
         assert results(house) == {"1": AWAY, "2": ""}
@@ -194,6 +202,7 @@ def test_away_for_too_long(tmp_path: Path, rejoin: float) -> None:
         assert len(house.log.of("consulta_ganadores")) == 2
 
 
+@EVERY_KIND
 def test_its_time_away_adds_up(tmp_path: Path) -> None:
     """It is not given anew each time that it comes for a moment."""
     with House(tmp_path, agencies=1, rejoin=REJOIN) as house:
@@ -205,12 +214,13 @@ def test_its_time_away_adds_up(tmp_path: Path) -> None:
             house.advance(REJOIN - 1)  # it takes its time to read
             agency.reset()
         house.advance(REJOIN / 3 - 1)
-        assert record(house).state == "drawn"
+        assert house.record().state == "drawn"
         house.advance(1)
         assert received(house) == {1: False}
         assert results(house) == {"1": "the connection was lost"}
 
 
+@EVERY_KIND
 def test_comes_and_goes(tmp_path: Path) -> None:
     """It is told so often, and then the draw does without it."""
     with House(tmp_path, agencies=1, rejoin=REJOIN) as house:
@@ -218,7 +228,7 @@ def test_comes_and_goes(tmp_path: Path) -> None:
         assert won(agency) == [told(1, WON)]
         agency.reset()
         for _ in range(1, MOST_TELLINGS):
-            assert record(house).state == "drawn"
+            assert house.record().state == "drawn"
             agency, _, more = back(house, 1)
             assert more == [told(1, WON)]
             agency.reset()
@@ -229,6 +239,7 @@ def test_comes_and_goes(tmp_path: Path) -> None:
         assert received(house) == {1: True}
 
 
+@EVERY_KIND
 @pytest.mark.parametrize(
     ("rejoin", "silence", "seconds"), [(REJOIN, SILENCE, REJOIN), (0.0, SILENCE, SILENCE)]
 )
@@ -239,7 +250,7 @@ def test_does_not_read(tmp_path: Path, rejoin: float, silence: float, seconds: f
         agency.stop_reading()
         agency.say(Hello(1), batch([WON]), End(1, NONCE))
         house.advance(seconds - 1)
-        assert record(house).state == "drawn"
+        assert house.record().state == "drawn"
         house.advance(1)
         assert received(house) == {1: False}
         assert results(house) == {"1": "it was silent for too long"}
@@ -247,6 +258,7 @@ def test_does_not_read(tmp_path: Path, rejoin: float, silence: float, seconds: f
         assert not agency.connected
 
 
+@EVERY_KIND
 def test_reads_slowly(tmp_path: Path) -> None:
     """As long as messages leave it is not given up, however long all of them take."""
     rows = [f"Ana,Gil,{index:08d},2000-01-01,7574" for index in range(1000)]
@@ -268,6 +280,7 @@ def test_reads_slowly(tmp_path: Path) -> None:
         assert results(house) == {"1": ""}
 
 
+@EVERY_KIND
 def test_a_classic_agency_that_is_away(tmp_path: Path) -> None:
     """There is no coming back in its dialect, so nobody waits for it."""
     with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
@@ -282,6 +295,7 @@ def test_a_classic_agency_that_is_away(tmp_path: Path) -> None:
 # Several sessions of one agency.
 
 
+@EVERY_KIND
 def test_a_newer_session_while_it_is_told(tmp_path: Path) -> None:
     """The older one is told so, in the middle of it; the newer one is told all of it."""
     rows = [f"Ana,Gil,{index:08d},2000-01-01,7574" for index in range(1000)]
@@ -304,6 +318,7 @@ def test_a_newer_session_while_it_is_told(tmp_path: Path) -> None:
         assert results(house) == {"1": ""}
 
 
+@EVERY_KIND
 def test_a_newer_session_behind_an_acknowledgement(tmp_path: Path) -> None:
     """Who has received them may fetch them again while the others are still told theirs."""
     with House(tmp_path, agencies=2, rejoin=REJOIN) as house:
@@ -313,12 +328,13 @@ def test_a_newer_session_behind_an_acknowledgement(tmp_path: Path) -> None:
         again, state, more = back(house, 1)
         assert (state, more) == (DrawState.DRAWN, [told(1, WON)])
         again.say(Received(1, 1))
-        assert record(house).state == "drawn"
+        assert house.record().state == "drawn"
         house.agencies[1].say(Received(1, 0))
         assert received(house) == {1: True, 2: True}
         assert len(house.log.of("consulta_ganadores")) == 2
 
 
+@EVERY_KIND
 @pytest.mark.parametrize("state", ["drawn", "delivered"])
 def test_two_fetch_the_same_at_once(tmp_path: Path, state: str) -> None:
     """Only the newest session is told, and once; the older one hears that it is not wanted."""
@@ -327,7 +343,7 @@ def test_two_fetch_the_same_at_once(tmp_path: Path, state: str) -> None:
         one.say(Received(1, 1))
         if state == "delivered":
             two.say(Received(1, 0))
-        assert record(house).state == state
+        assert house.record().state == state
         house.off_thread.hold = True
         older, newer = house.arrive(), house.arrive()
         older.say(Hello(1, 1))
@@ -342,6 +358,7 @@ def test_two_fetch_the_same_at_once(tmp_path: Path, state: str) -> None:
         two.say(Received(1, 0))
 
 
+@EVERY_KIND
 def test_gone_before_its_winners_are_read(tmp_path: Path) -> None:
     """They are told to nobody then."""
     with House(tmp_path, agencies=1) as house:
@@ -356,6 +373,7 @@ def test_gone_before_its_winners_are_read(tmp_path: Path) -> None:
         house.off_thread.hold = False
 
 
+@EVERY_KIND
 def test_two_agencies_fetch_theirs_at_once(tmp_path: Path) -> None:
     """From a draw that is over: that both have received theirs is published, whoever is last.
 
@@ -380,6 +398,7 @@ def test_two_agencies_fetch_theirs_at_once(tmp_path: Path) -> None:
         house.off_thread.hold = False
 
 
+@EVERY_KIND
 def test_what_is_received_is_published_when_there_is_room(tmp_path: Path) -> None:
     """The agency has its winners all the same."""
     with House(tmp_path, agencies=1, rejoin=0.0) as house:
@@ -457,19 +476,20 @@ def test_a_sealed_list_that_was_changed(tmp_path: Path) -> None:
         house.off_thread.run()
         assert done == [3]
         assert house.log.of("sorteo") == []
-        assert record(house).state == "sealed"
+        assert house.record().state == "sealed"
         house.off_thread.hold = False
 
 
 # The central is stopped.
 
 
+@EVERY_KIND
 def test_stop_while_it_waits_for_one_that_is_away(tmp_path: Path) -> None:
     """It waits no longer, and publishes nothing: the next start waits anew."""
     with House(tmp_path, agencies=1, rejoin=REJOIN) as house:
         ends(house, 1, WON).reset()
         house.stop()
-        assert record(house).state == "drawn"
+        assert house.record().state == "drawn"
         assert house.log.of("delivered") == []
     with House(tmp_path, agencies=1, rejoin=REJOIN) as house:
         agency, _, more = back(house, 1)
@@ -478,6 +498,7 @@ def test_stop_while_it_waits_for_one_that_is_away(tmp_path: Path) -> None:
         assert received(house) == {1: True}
 
 
+@EVERY_KIND
 @pytest.mark.parametrize("way", ["told", "read", "published"])
 def test_stop_while_winners_are_fetched_again(tmp_path: Path, way: str) -> None:
     """The agency is told of the stop, and no thread is left behind that would write."""
@@ -511,13 +532,14 @@ def test_stop_while_winners_are_fetched_again(tmp_path: Path, way: str) -> None:
         assert house.log.failures == []
 
 
+@EVERY_KIND
 def test_words_of_a_welcome_to_the_byte(tmp_path: Path) -> None:
     """State and END, next index and CRC: there is nothing more to be sent."""
     with House(tmp_path, agencies=1) as house:
         ends(house, 1, WON).say(Received(1, 1))
         agency = house.arrive()
         agency.say(Hello(1, 1, 1))
-        crc = record(house).agencies[0].crc32
+        crc = house.record().agencies[0].crc32
         welcome = agency.bytes_heard()[:27]
         assert welcome == bytes.fromhex(
             f"20 0018 00000001 05 01 0000000000000001 {crc:08x} 2000 0000003c"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -10,15 +11,18 @@ from zlib import crc32
 import pytest
 from central_fakes import NONCE, FakeSession, OffThread
 from fakes import FakeWriterReactor, MemoryLog
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from writer_orders import ANA, BO
 
 from lottery.central.draw import Draw
 from lottery.central.outcomes import log_left_out, parts_of
-from lottery.central.place import Place
+from lottery.central.place import LeftOut, Place
+from lottery.central.roll import ALONE, Alone, Roll
 from lottery.central.terms import DELIVERY_SECONDS, DrawTerms
 from lottery.errors import Code, RemoteProtocolError
 from lottery.ledger.directory import DrawDirectory
+from lottery.ledger.face import Attendance, Attendances
 from lottery.ledger.files import FileDraw
 from lottery.ledger.record import AgencyPart, DrawRecord
 from lottery.ledger.standing import Standing
@@ -52,6 +56,7 @@ class Rig:
         rejoin: float = 0.0,
         deadline: float = 0.0,
         level: str = "DEBUG",
+        roll: Roll = ALONE,
     ) -> None:
         self.reactor = FakeWriterReactor(real=True)
         self.log = MemoryLog(level)
@@ -70,7 +75,7 @@ class Rig:
         terms = DrawTerms(silence, rejoin, deadline)
         self.clock = Clock()
         record = DrawRecord(4, "open", places)
-        self.draw = Draw(ledger, record, self.pool, self.clock, terms, self.log)
+        self.draw = Draw(ledger, record, self.pool, self.clock, terms, self.log, roll)
         self.decided: list[list[Place]] = []
         self.draw.outcomes.addCallback(self.decided.append)
 
@@ -847,3 +852,166 @@ def test_leave_out_others(tmp_path: Path) -> None:
         ("nobody", "it never came"),
     ]
     assert rig.timers() == []
+
+
+# What other centrals know.
+
+
+class Book(Alone):
+    """A roll that says yes, or raises, and notes what it was asked.
+
+    :ivar refusal: what it raises to whoever comes.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.refusal: RemoteProtocolError | None = None
+
+    async def enter(self, agency: int, wanted: Callable[[], bool]) -> None:
+        self.asked.append(("enter", agency, wanted()))
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def enter_classic(  # type: ignore[override]
+        self, reserved: Collection[int], most: int, wanted: Callable[[], bool]
+    ) -> int:
+        self.asked.append(("classic", sorted(reserved), most, wanted()))
+        return 3
+
+    def leave(self, place: Place) -> None:
+        self.asked.append(("leave", place.agency))
+
+    def leave_out(self, place: Place, why: LeftOut) -> None:
+        self.asked.append(("leave out", place.agency))
+        place.decide(why)
+
+    def admit_no_more(self, then: Callable[[], None]) -> None:
+        self.asked.append(("admit no more",))
+
+
+def known(agency: int, **more: Any) -> Attendance:
+    """What is known of an agency that has come to another central once."""
+    standing = Standing(**{"session": 1, **more})
+    return Attendance(agency, standing, "b", exact=standing.ended)
+
+
+def result_of(coming: Any) -> object:
+    """What comes of a coroutine that has no reason to wait."""
+    results: list[object] = []
+    Deferred.fromCoroutine(coming).addBoth(results.append)
+    (result,) = results
+    return getattr(result, "value", result)
+
+
+def test_expect(tmp_path: Path) -> None:
+    """Whoever comes is let in by the roll, which is told whether it is still there."""
+    book = Book()
+    rig = Rig(tmp_path, roll=book)
+    assert result_of(rig.draw.expect(5, lambda: True)) is None
+    book.refusal = RemoteProtocolError(Code.FULL, "full")
+    assert result_of(rig.draw.expect(6, lambda: False)) is book.refusal
+    assert book.asked == [("enter", 5, True), ("enter", 6, False)]
+    assert rig.draw.taken == {}
+
+
+def test_expect_a_classic_agency(tmp_path: Path) -> None:
+    """It gets a number that nobody has; those of the roster are kept, and their places."""
+    book = Book()
+    rig = Rig(tmp_path, 4, roll=book)
+    assert result_of(rig.draw.expect_classic(lambda: True)) == 3
+    rig.draw.keep_places(frozenset({1, 2}), 1)
+    assert result_of(rig.draw.expect_classic(lambda: True)) == 3
+    assert book.asked == [("classic", [], 4, True), ("classic", [1, 2], 1, True)]
+    rig.draw.learn(known(9, classic=True), here=False, alive=True)
+    error = result_of(rig.draw.expect_classic(lambda: True))
+    assert isinstance(error, RemoteProtocolError)
+    assert error.code is Code.FULL
+    assert len(book.asked) == 2
+
+
+def test_a_classic_agency_that_has_its_number(tmp_path: Path) -> None:
+    """It takes the place that was learnt of."""
+    rig = Rig(tmp_path, roll=Book())
+    rig.draw.learn(known(3, classic=True), here=True, alive=True)
+    session = FakeSession()
+    session.seat = rig.draw.classic(session, 3)
+    assert session.place is rig.draw.taken[3]
+    assert session.seat.standing == Standing(classic=True, session=1)
+    rig.ends(session)
+    assert rig.draw.taken[3].succeeded
+    rig.close()
+
+
+def test_learn_of_one_that_is_new(tmp_path: Path) -> None:
+    """It takes the next place, and the deadline begins."""
+    rig = Rig(tmp_path, deadline=90.0, roll=Book())
+    came: list[None] = []
+    rig.draw.came.addCallback(came.append)
+    rig.draw.learn(known(7), here=False, alive=True)
+    rig.draw.learn(known(5, classic=True), here=False, alive=True)
+    assert [(place.agency, place.dialect) for place in rig.draw.places] == [
+        (7, "lottery/1"), (5, "classic"), (None, ""),
+    ]  # fmt: skip
+    assert rig.timers() == [90.0]
+    assert came == [None]
+    assert all(place.elsewhere for place in rig.draw.taken.values())
+
+
+def test_learn_of_more_than_there_are_places(tmp_path: Path) -> None:
+    """The draw had more places once; it is nobody here."""
+    rig = Rig(tmp_path, 1, roll=Book())
+    rig.draw.learn(known(7, next_index=2, ended=True), here=False, alive=True)
+    rig.draw.learn(known(8), here=False, alive=True)
+    assert list(rig.draw.taken) == [7]
+    assert agencies(rig.decided[0]) == [7]
+
+
+def test_learn_that_nobody_may_come_any_more(tmp_path: Path) -> None:
+    """For the draw is closed, or the time is up; those who have come go on."""
+    for state, admits in (("open", False), ("closing", True), ("drawn", False)):
+        rig = Rig(tmp_path, 3, roll=Book())
+        rig.draw.learn(known(7), here=False, alive=True)
+        rig.draw.learn_state(Attendances("open", True, [], {}))
+        assert [place.decided for place in rig.draw.places] == [False, False, False]
+        rig.draw.learn_state(Attendances(state, admits, [], {}))
+        assert [place.decided for place in rig.draw.places] == [False, True, True]
+        rig.draw.learn(known(7, ended=True), here=False, alive=True)
+        assert agencies(rig.decided[0]) == [7]
+
+
+def test_the_deadline_is_everybodys(tmp_path: Path) -> None:
+    """Free places stay so until nobody lets anybody in."""
+    book = Book()
+    rig = Rig(tmp_path, 3, deadline=90.0, roll=book)
+    rig.draw.learn(known(7), here=False, alive=True)
+    session = rig.hello(5)
+    rig.clock.advance(90)
+    rig.reactor.work()
+    assert [code for code, _ in session.told] == [Code.TIMEOUT]
+    assert [place.decided for place in rig.draw.places] == [True, True, False]
+    assert book.asked == [
+        ("leave out", 7), ("leave", 5), ("admit no more",), ("leave out", 5),
+    ]  # fmt: skip
+    rig.draw.learn_state(Attendances("open", False, [], {}))
+    assert rig.decided == [[]]
+    rig.close()
+
+
+def test_missed(tmp_path: Path) -> None:
+    """Who has gone while it was let in is away; of others nothing is said."""
+    book = Book()
+    rig = Rig(tmp_path, rejoin=30.0, roll=book)
+    rig.draw.missed(7)
+    rig.draw.learn(known(7), here=True, alive=True)
+    assert rig.draw.is_missed(7)
+    rig.draw.missed(7)
+    assert book.asked == [("leave", 7)]
+    assert rig.timers() == [30.0]
+    back = rig.hello(7)
+    assert not rig.draw.is_missed(7)
+    rig.draw.missed(7)
+    assert book.asked == [("leave", 7)]
+    assert rig.timers() == []
+    assert not rig.draw.is_missed(8)
+    rig.ends(back)
+    rig.close()

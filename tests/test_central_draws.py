@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from central_fakes import NONCE, Agency, House, batch, bets, roster_of
+from shared_fakes import Tables, house_of
+from twisted.logger import LogEvent
 
 from lottery.central.admission import Admission
-from lottery.errors import Code
+from lottery.central.draws import HELD_SECONDS
+from lottery.errors import Code, LotteryError
+from lottery.ledger.face import SharedDraw
 from lottery.wire import classic
 from lottery.wire.messages import (
     OPEN_DRAW,
@@ -268,3 +273,210 @@ def test_only_an_agency_itself_comes_too_often(tmp_path: Path) -> None:
                 assert error.code is Code.AUTH
         assert house.greeted(1).connected
         assert house.greeted(2).connected
+
+
+# Where several centrals share the ledger.
+
+
+def held(house: House, *, all_of_it: bool = True) -> None:
+    """Let threads stand still, also for what centrals agree upon."""
+    house.off_thread.free = "" if all_of_it else house.off_thread.free
+    house.off_thread.hold = True
+
+
+def goes_on(house: House) -> None:
+    """Let threads go on."""
+    house.off_thread.hold = False
+    while house.off_thread.waiting:
+        house.off_thread.run()
+        house.settle()
+
+
+def test_two_centrals_hold_one_draw_after_the_other(tmp_path: Path) -> None:
+    """Whoever comes to whichever, each gets its own winners, and all know who has them."""
+    tables = Tables()
+    with (
+        house_of(tables, "a", tmp_path, agencies=3, rejoin=30.0) as a,
+        house_of(tables, "b", tmp_path, agencies=3, rejoin=30.0) as b,
+    ):
+        for draw in (1, 2):
+            one, two, three = ends(a, 1, WON), ends(b, 2), ends(b, 3, WON)
+            for house in (a, b, a, b):
+                house.advance(1)
+            for agency, won in ((one, 1), (two, 0), (three, 1)):
+                (winners,) = agency.heard()
+                assert isinstance(winners, Winners)
+                assert (winners.draw, winners.total) == (draw, won)
+                agency.say(Received(draw, won))
+            for house in (a, b, a):
+                house.advance(1)
+            for house in (a, b):
+                assert house.record(draw).state == "delivered"
+                assert [part.received for part in house.record(draw).agencies] == [True] * 3
+                assert house.log.of("delivered")[-1]["agencies"] == "3"
+                assert house.central._rounds.unreceived == {}
+                assert house.draw.number == draw + 1
+        assert a.bets_csv(1) == f"1,{WON}\n3,{WON}\n"
+
+
+def test_the_next_draw_is_being_opened(tmp_path: Path) -> None:
+    """Whoever comes meanwhile waits for it, of either dialect; who has ended gets winners."""
+    with house_of(Tables(), "a", tmp_path, agencies=2, rejoin=30.0) as house:
+        held(house, all_of_it=False)
+        one, two = ends(house, 1, WON), ends(house, 2)
+        assert house.central._rounds.opening
+        old, three = house.arrive(classic.DIALECT), house.arrive()
+        old.say(ClassicEnd())
+        three.say(Hello(3, OPEN_DRAW))
+        assert (old.heard(), three.heard()) == ([], [])
+        goes_on(house)
+        assert not house.central._rounds.opening
+        assert house.draw.number == 2
+        (welcome,) = three.heard()
+        assert isinstance(welcome, Welcome)
+        assert welcome.draw == 2
+        assert house.draw.taken[1].dialect == classic.DIALECT
+        one.say(Received(1, 1))
+        two.say(Received(1, 0))
+        assert house.record(1).state == "delivered"
+
+
+def test_stopped_while_the_next_draw_is_being_opened(tmp_path: Path) -> None:
+    """Whoever waits is told that the central stops, or that no draw is open."""
+    with house_of(Tables(), "a", tmp_path, agencies=1, rejoin=30.0) as house:
+        held(house, all_of_it=False)
+        ends(house, 1, WON)
+        waiting = house.arrive()
+        waiting.say(Hello(2, OPEN_DRAW))
+        stopped: list[object] = []
+        house.central.stopService().addBoth(stopped.append)
+        house.settle()
+        goes_on(house)
+        house.advance(2)
+        assert stopped == [None]
+        (error,) = waiting.heard()
+        assert isinstance(error, Error)
+        assert error.code in (Code.STOPPING, Code.CLOSED)
+
+
+@pytest.mark.parametrize("silence", [20.0, 0.0])
+@pytest.mark.parametrize("dialect", ["lottery/1", "classic"])
+def test_held_for_too_long(tmp_path: Path, silence: float, dialect: str) -> None:
+    """It is told so, and has no place when that would be possible after all."""
+    tables = Tables()
+    with house_of(tables, "a", tmp_path, agencies=1, silence=silence, rejoin=30.0) as house:
+        held(house)
+        agency = house.arrive(dialect)
+        agency.say(Hello(1) if dialect == "lottery/1" else ClassicEnd())
+        house.advance((silence or HELD_SECONDS) - 1)
+        assert agency.heard() == []
+        house.advance(1)
+        late = Error(Code.STORAGE, "it takes too long")
+        assert agency.heard() == [late if dialect == "lottery/1" else ClassicRefused()]
+        assert not agency.connected
+        goes_on(house)
+        if dialect == "lottery/1":
+            assert tables.draws[0].parts[1].central is None
+            assert welcome_of(house, 1) == (1, DrawState.OPEN)
+        else:
+            assert tables.draws[0].parts[1].left_out == "the connection was lost"
+
+
+def test_gone_while_it_is_let_in(tmp_path: Path) -> None:
+    """It is away then, and may come back."""
+    tables = Tables()
+    with house_of(tables, "a", tmp_path, agencies=1, rejoin=30.0) as house:
+        held(house)
+        agency = house.arrive()
+        agency.say(Hello(1))
+        agency.reset()
+        goes_on(house)
+        assert tables.draws[0].parts[1].central is None
+        assert welcome_of(house, 1) == (1, DrawState.OPEN)
+
+
+def test_the_newest_session_is_let_in_last(tmp_path: Path) -> None:
+    """However long each of them has to wait: it is the one that stays."""
+    tables = Tables()
+    with house_of(tables, "a", tmp_path, agencies=1, rejoin=30.0) as house:
+        tables.server.away = True
+        house.advance(0.3)
+        sessions = []
+        for _ in range(3):
+            sessions.append(house.arrive())
+            sessions[-1].say(Hello(1))
+            house.advance(0.4)
+        sessions[1].reset()
+        tables.server.away = False
+        house.advance(3)
+        one, two, three = ([type(each) for each in session.heard()] for session in sessions)
+        assert (one, two, three) == ([Welcome, Error], [], [Welcome])
+        assert [each.connected for each in sessions] == [False, False, True]
+        assert tables.draws[0].parts[1].standing.session == 2
+        assert house.central._rounds._coming == {}
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_a_draw_that_closes_while_one_is_let_in(tmp_path: Path, wanted: int) -> None:
+    """It had ended at another central: it is welcomed to the draw that is concluded."""
+    tables = Tables()
+    with (
+        house_of(tables, "a", tmp_path, agencies=1, rejoin=30.0) as a,
+        house_of(tables, "b", tmp_path, agencies=1, rejoin=30.0) as b,
+    ):
+        held(a)
+        agency = a.arrive()
+        agency.say(Hello(1, wanted))
+        ends(b, 1, WON).reset()
+        goes_on(a)
+        a.advance(1)
+        welcome, winners = agency.heard()
+        assert isinstance(welcome, Welcome)
+        assert (welcome.draw, welcome.ended) == (1, True)
+        assert welcome.state is not DrawState.OPEN
+        assert isinstance(winners, Winners)
+        agency.say(Received(1, 1))
+        a.advance(1)
+        assert a.record(1).state == "delivered"
+        assert [part.received for part in a.record(1).agencies] == [True]
+
+
+def test_a_draw_that_is_not_open_here_yet(tmp_path: Path) -> None:
+    """BUSY, which is not for ever: another central was faster."""
+    tables = Tables()
+    with (
+        house_of(tables, "a", tmp_path, agencies=1, rejoin=30.0) as a,
+        house_of(tables, "b", tmp_path, agencies=1, rejoin=30.0) as b,
+    ):
+        ends(a, 1).say(Received(1, 0))
+        assert a.draw.number == 2
+        assert b.draw.number == 1
+        assert refused(b, 2, 2) == (Code.BUSY, "draw 2 is not open here yet")
+        b.advance(1)
+        assert welcome_of(b, 2, 2) == (2, DrawState.OPEN)
+
+
+@pytest.mark.parametrize("error", [LotteryError("no way"), ValueError("a bug")])
+def test_what_the_ledger_says_of_one_that_comes(
+    tmp_path: Path,
+    error: Exception,
+    logged_failures: list[LogEvent],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A ledger that is of no use ends the central; a bug of ours is that agency's bad luck."""
+
+    def fails(*_: object) -> Any:
+        raise error
+
+    with house_of(Tables(), "a", tmp_path, agencies=1, rejoin=30.0) as house:
+        shared: SharedDraw | None = house.draw.ledger.shared
+        monkeypatch.setattr(shared, "enter", fails)
+        heard = says_hello(house, 1)
+        if isinstance(error, LotteryError):
+            assert house.central.done.called
+            house.agencies[0].reset()
+        else:
+            assert heard == [Error(Code.STORAGE, "the central cannot serve it")]
+            assert not house.central.done.called
+            assert [each["log_failure"].value for each in logged_failures] == [error]
+        logged_failures.clear()

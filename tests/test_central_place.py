@@ -12,7 +12,9 @@ from twisted.python.failure import Failure
 from writer_rig import CRC, closed, ended, refused, stored
 
 from lottery.central.place import Abandoned, LeftOut, Place
+from lottery.central.roll import ALONE, Alone, Roll
 from lottery.errors import Code
+from lottery.ledger.face import Attendance
 from lottery.ledger.standing import Standing
 from lottery.ops.figures import Figures
 from lottery.wire import classic, lottery1
@@ -27,7 +29,12 @@ class Rig:
     """A place that agency 5 has taken, and a writer for its sessions."""
 
     def __init__(
-        self, rejoin: float = REJOIN, dialect: str = lottery1.DIALECT, *, taken: bool = True
+        self,
+        rejoin: float = REJOIN,
+        dialect: str = lottery1.DIALECT,
+        *,
+        taken: bool = True,
+        roll: Roll = ALONE,
     ) -> None:
         self.clock = Clock()
         reactor = FakeWriterReactor()
@@ -35,7 +42,7 @@ class Rig:
         self.child: FakeChild = reactor.spawnProcess(
             self.writer, "x", childFDs={0: "w", 1: "r", 2: "r", 3: "r"}
         )
-        self.place = Place(self.clock, rejoin)
+        self.place = Place(self.clock, rejoin, roll)
         self.outcomes: list[object] = []
         self.place.outcome.addCallbacks(self.outcomes.append, self._failed)
         self.session = FakeSession()
@@ -370,3 +377,240 @@ def test_somebody_waits_for_it_to_come_back() -> None:
         assert rig.clock.getDelayedCalls() == []
         rig.clock.advance(20)
         assert came == [expected]
+
+
+# What other centrals know.
+
+ELSEWHERE = (Code.TAKEN, "agency 5 has come to another central")
+
+
+class Asked(Alone):
+    """A roll that answers when the test says so.
+
+    :ivar asked: what it was asked.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    def leave(self, place: Place) -> None:
+        self.asked.append(("leave", place.standing.session))
+
+    def leave_out(self, place: Place, why: LeftOut) -> None:
+        self.asked.append((f"leave out, {why.reason}", place.standing.session))
+
+
+class SharedRig(Rig):
+    """A place of a draw that others share; the first session of its agency is here."""
+
+    def __init__(self, rejoin: float = REJOIN, dialect: str = lottery1.DIALECT) -> None:
+        self.roll = Asked()
+        super().__init__(rejoin, dialect, roll=self.roll, taken=False)
+        self.place.take(5, dialect, self.session)
+        self.learn(1, here=True, exact=True)
+        self.sit(self.session)
+
+    def learn(
+        self,
+        session: int,
+        bets: int = 0,
+        *,
+        here: bool = False,
+        alive: bool = True,
+        ended: bool = False,
+        left_out: str = "",
+        exact: bool = False,
+    ) -> None:
+        """Learn of a session, at this central or another one."""
+        standing = Standing(bets, CRC if bets else 0, ended=ended, session=session)
+        exact = exact or ended or bool(left_out)
+        known = Attendance(5, standing, "b", left_out, exact=exact)
+        self.place.learn(known, here=here, alive=alive)
+
+    def away(self) -> None:
+        """The session here is over, and its writer has nothing of it."""
+        self.session.goes("gone")
+        self.child.answer(closed(1, 0))
+
+
+def test_a_session_elsewhere_fences_ours() -> None:
+    """It is told so, and nobody waits for it here."""
+    rig = SharedRig()
+    rig.learn(2)
+    assert rig.session.told == [ELSEWHERE]
+    assert rig.place.session is None
+    assert rig.place.elsewhere
+    assert rig.place.standing.session == 2
+    rig.child.answer(closed(1, 0))
+    assert rig.clock.getDelayedCalls() == []
+    assert rig.roll.asked == []
+    assert not rig.place.refuses
+
+
+def test_what_is_old_is_no_news() -> None:
+    """A look may have been taken before what is known here."""
+    rig = SharedRig()
+    rig.child.answer(stored(1, 7, 7))
+    for session in (0, 1):
+        rig.learn(session, 3, alive=False)
+        rig.learn(session, 3, here=True)
+    assert rig.session.told == []
+    assert rig.place.stored == 7
+    assert not rig.place.elsewhere
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_how_much_is_stored_is_not_known_before_it_is_exact() -> None:
+    """Of a part that is not decided, the ledger does not say it at every look."""
+    rig = SharedRig()
+    rig.learn(2, 9, exact=True)
+    rig.learn(2, 0)
+    assert rig.place.standing.next_index == 9
+    rig.learn(3, 0)
+    assert rig.place.standing == Standing(session=3)
+
+
+def test_an_end_elsewhere() -> None:
+    """It is one here, too, with all that it says."""
+    rig = SharedRig()
+    rig.learn(2)
+    rig.learn(2, 7, ended=True)
+    assert rig.outcomes == [7]
+    assert rig.place.succeeded
+    assert rig.place.learnt
+    rig.learn(2, 7, ended=True)
+    rig.learn(3, left_out="gone")
+    assert rig.outcomes == [7]
+
+
+def test_an_end_of_ours_is_told_by_its_writer() -> None:
+    """Not by a look that may have come before it: what it has in hand comes first."""
+    rig = SharedRig()
+    rig.session.ends(0)
+    rig.learn(1, 0, here=True, ended=True)
+    assert rig.outcomes == []
+    rig.child.answer(ended(1, 0))
+    assert rig.outcomes == [0]
+    assert not rig.place.learnt
+
+
+def test_left_out_elsewhere() -> None:
+    """With the reason of whoever did it; the session that is here is told so."""
+    rig = SharedRig()
+    rig.learn(1, 3, left_out="late")
+    assert rig.reasons == ["late"]
+    assert rig.place.learnt
+    assert rig.session.told == [(Code.LEFT_OUT, "late")]
+    assert rig.place.session is None
+    rig.child.answer(closed(1, 0))
+    assert rig.roll.asked == []
+    rig.learn(1, 3, left_out="late")
+    assert rig.reasons == ["late"]
+
+
+def test_left_out_here_is_decided_by_the_ledger() -> None:
+    """It is asked once; what it says is how it is."""
+    rig = SharedRig(rejoin=0.0)
+    rig.away()
+    assert rig.roll.asked == [("leave", 1), ("leave out, gone", 1)]
+    assert rig.place.refuses
+    assert rig.outcomes == []
+    rig.place.fail(LeftOut(Code.TIMEOUT, "late"))
+    assert len(rig.roll.asked) == 2
+    rig.place.answered()
+    rig.learn(1, 0, left_out="gone")
+    assert rig.reasons == ["gone"]
+    assert not rig.place.learnt
+
+
+@pytest.mark.parametrize("how", ["elsewhere", "ended"])
+def test_not_left_out_after_all(how: str) -> None:
+    """It has come to another central before it was asked."""
+    rig = SharedRig(rejoin=0.0)
+    rig.away()
+    rig.place.answered()
+    rig.learn(2, 7, ended=how == "ended")
+    assert rig.outcomes == ([7] if how == "ended" else [])
+    assert not rig.place.refuses
+    assert rig.place.elsewhere == (how == "elsewhere") or rig.place.succeeded
+
+
+def test_away_from_all() -> None:
+    """All wait for it; one that has gone from here has its time from then on."""
+    rig = SharedRig()
+    rig.away()
+    rig.clock.advance(10)
+    rig.learn(1, alive=False)
+    (call,) = rig.clock.getDelayedCalls()
+    assert call.getTime() == REJOIN
+    rig.clock.advance(20)
+    reason = "gone, and it did not come back within 30 s"
+    assert rig.roll.asked[-1] == (f"leave out, {reason}", 1)
+
+
+@pytest.mark.parametrize("dialect", [lottery1.DIALECT, classic.DIALECT])
+def test_its_central_is_gone(dialect: str) -> None:
+    """It may come to another one, if its dialect has words for it."""
+    rig = SharedRig(dialect=dialect)
+    rig.learn(2)
+    rig.child.answer(closed(1, 0))
+    rig.learn(2, alive=False)
+    assert not rig.place.elsewhere
+    reason = "it is away from all centrals"
+    if dialect == lottery1.DIALECT:
+        assert rig.roll.asked == []
+        rig.learn(2, alive=False)
+        rig.clock.advance(REJOIN)
+        reason += ", and it did not come back within 30 s"
+    assert rig.roll.asked == [(f"leave out, {reason}", 2)]
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_its_central_is_there_again() -> None:
+    """Nobody waits any more."""
+    rig = SharedRig()
+    rig.learn(2)
+    rig.child.answer(closed(1, 0))
+    rig.learn(2, alive=False)
+    rig.clock.advance(REJOIN - 1)
+    rig.learn(2)
+    assert rig.clock.getDelayedCalls() == []
+    rig.clock.advance(REJOIN)
+    assert rig.outcomes == []
+
+
+def test_back_here_from_elsewhere() -> None:
+    """It is not elsewhere any more, whatever was known."""
+    rig = SharedRig()
+    rig.learn(2)
+    rig.child.answer(closed(1, 0))
+    rig.learn(3, 4, here=True, exact=True)
+    session = rig.comes()
+    assert not rig.place.elsewhere
+    rig.sit(session)
+    rig.learn(2)
+    assert session.told == []
+    assert rig.place.stored == 4
+
+
+def test_gone_while_it_was_let_in() -> None:
+    """The ledger is told, and its time begins."""
+    rig = SharedRig()
+    rig.away()
+    rig.learn(2, here=True, exact=True)
+    rig.roll.asked.clear()
+    rig.place.missed()
+    assert rig.roll.asked == [("leave", 2)]
+    assert len(rig.clock.getDelayedCalls()) == 1
+
+
+def test_stopped_while_the_ledger_is_asked() -> None:
+    """Nothing is decided any more."""
+    rig = SharedRig(rejoin=0.0)
+    rig.away()
+    rig.place.fail(Abandoned())
+    (outcome,) = rig.outcomes
+    assert isinstance(outcome, Abandoned)
+    rig.place.answered()
+    rig.learn(1, left_out="gone")
+    assert len(rig.outcomes) == 1

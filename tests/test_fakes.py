@@ -10,6 +10,7 @@ from zlib import crc32
 import pytest
 from central_fakes import House, OffThread, batch, bets
 from fakes import DiskSegment, FakeChild, FakeDisk, FakeWriterReactor, MemoryLog, WorkingChild
+from shared_fakes import Table, TableStore
 from twisted.internet.error import ProcessDone, ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import IProcessTransport, IReactorProcess, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
@@ -19,6 +20,7 @@ from writer_orders import classic, lines
 from zope.interface.verify import verifyObject
 
 from lottery.errors import StartError
+from lottery.ledger.entry import DATABASE, DATABASE_AT
 from lottery.ledger.segment import Kind, NoRoom, Records, Segment, pack_head
 from lottery.ledger.standing import Standing
 from lottery.wire.messages import Ack, Hello
@@ -417,6 +419,57 @@ def test_work_beside_the_reactor_is_lost() -> None:
     off_thread.lose()
     off_thread.run()
     assert done == ["done"]
+
+
+class Elsewhere:
+    """Work of another module."""
+
+    __module__ = "elsewhere"
+
+    def __init__(self, done: list[str]) -> None:
+        self.done = done
+
+    def __call__(self) -> None:
+        self.done.append("there")
+
+
+def test_work_of_a_module_is_not_held() -> None:
+    """It goes on while other work stands still."""
+    off_thread = OffThread(__name__)
+    done: list[str] = []
+    off_thread.hold = True
+    off_thread(lambda: done.append("here"))
+    off_thread(Elsewhere(done))
+    assert done == ["here"]
+    off_thread.run()
+    assert done == ["here", "there"]
+
+
+def test_working_child_stores_in_a_database() -> None:
+    """In the one that its environment names; it is away when there is no room on the disk."""
+    table = Table()
+    reactor = FakeWriterReactor(real=True)
+    asked: list[tuple[str, int]] = []
+
+    def database(dsn: str, draw: int) -> TableStore:
+        asked.append((dsn, draw))
+        return TableStore(table)
+
+    reactor.database = database
+    table.at("a").shared.enter(5)
+    words = (DATABASE, "7", "1", "0", "1")
+    child = reactor.spawnProcess(Parent(), "x", words, {DATABASE_AT: "d"}, childFDs=FDS)
+    assert asked == [("d", 7)]
+    child.writeToChild(0, pack_open(1, 5, Standing(session=1)) + lines(1, 0, *bets(5, 2)))
+    reactor.work()
+    assert len(table.rows[5]) == 2
+    reactor.disk.room = False
+    child.writeToChild(0, lines(1, 2, *bets(5, 1)))
+    reactor.work()
+    assert len(table.rows[5]) == 2
+    child.closeChildFD(0)
+    reactor.work()
+    assert child.ended
 
 
 def test_house_crashes(tmp_path: Path) -> None:

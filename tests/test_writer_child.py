@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from threading import Thread
@@ -21,6 +21,7 @@ from writer_orders import (
     BO,
     EVE,
     again,
+    away,
     classic,
     classic_end,
     classic_opening,
@@ -35,16 +36,18 @@ from writer_orders import (
     lines,
     opening,
     record,
+    refused,
     stored,
     taken,
 )
 
 import lottery.writer.child as child_module
-from lottery.errors import Code
-from lottery.ledger.entry import SegmentStore, Store
+from lottery.errors import Code, LotteryError
+from lottery.ledger.entry import Entry, Refused, SegmentStore, Store
 from lottery.ledger.segment import (
     Kind,
     NoRoom,
+    NotNow,
     Records,
     Segment,
     pack_close,
@@ -369,6 +372,184 @@ def test_segment_that_cannot_be_made_later() -> None:
     with pytest.raises(CannotGoOn) as failure:
         worked(clerk, opening(1, 5) + lines(1, 0, ANA))
     assert failure.value.status is Exit.SEGMENT
+
+
+# A store that others share.
+
+NEWER = (Code.TAKEN, "a newer session has come")
+OUT = (Code.LEFT_OUT, "it has no part in the draw any more")
+
+
+class Shelf:
+    """A store in memory that others share.
+
+    :ivar why: who may not store, by agency and session; each is told only with the others of a
+        group that were not before.
+    :ivar failures: what the next steps raise, by the name of the step, one after the other.
+    :ivar entries: what is stored.
+    :ivar steps: what was done with it.
+    """
+
+    def __init__(self) -> None:
+        self.why: dict[tuple[int, int], tuple[Code, str]] = {}
+        self.failures: dict[str, list[Exception]] = {}
+        self.entries: list[Entry] = []
+        self.steps: list[str] = []
+
+    def make(self, *plan: object) -> Store:
+        self._step("make")
+        return self
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        self._step("append")
+        whom = {(each.agency, each.session) for each in entries} & self.why.keys()
+        if whom:
+            first = min(whom)
+            raise Refused({first: self.why[first]})
+        self.entries += entries
+
+    def flush(self) -> None:
+        self._step("flush")
+
+    def close(self) -> None:
+        self._step("close")
+
+    def _step(self, name: str) -> None:
+        self.steps.append(name)
+        if self.failures.get(name):
+            raise self.failures[name].pop(0)
+
+    @property
+    def rows(self) -> list[tuple[int, int, int]]:
+        """Agency, session and first bet of all that is stored."""
+        return [(each.agency, each.session, each.first) for each in self.entries]
+
+
+def clerk_at(shelf: Shelf) -> Clerk:
+    """A clerk that stores there."""
+    return Clerk(PLAN, lambda: TODAY, lambda: 0.0, shelf.make)
+
+
+def test_one_that_may_not_store() -> None:
+    """It has its last word, the others are stored with the same group, all of it counts."""
+    shelf = Shelf()
+    clerk = clerk_at(shelf)
+    shelf.why = {(5, 2): NEWER}
+    start = opening(1, 5, latest=2) + opening(2, 6, latest=1) + lines(1, 0, ANA) + lines(2, 0, BO)
+    assert said(clerk, start) == [
+        refused(1, *NEWER),
+        stored(2, 1, crc_of_rows(BO), 1),
+        done(len(start), flushed=True),
+    ]
+    assert shelf.rows == [(6, 1, 0)]
+    assert shelf.steps == ["make", "append", "append", "flush"]
+    more = lines(1, 1, ANA) + close(1)
+    assert said(clerk, more) == [done(len(start + more))]
+
+
+def test_all_may_not_store() -> None:
+    """One after the other is refused; nothing is left, and nothing is flushed."""
+    shelf = Shelf()
+    clerk = clerk_at(shelf)
+    shelf.why = {(5, 1): NEWER, (6, 1): OUT}
+    start = opening(1, 5, latest=1) + opening(2, 6, latest=1) + lines(1, 0, ANA) + end(2, 0)
+    assert said(clerk, start) == [refused(1, *NEWER), refused(2, *OUT), done(len(start))]
+    assert shelf.steps == ["make", "append", "append"]
+    assert shelf.entries == []
+
+
+def test_held_of_one_that_may_not_store() -> None:
+    """What is held of it counts as taken, for it is dropped; nothing is tried again for it."""
+    shelf = Shelf()
+    clerk = clerk_at(shelf)
+    start = classic_opening(1, 5, latest=1)
+    shelf.failures["append"] = [NoRoom(errno.ENOSPC, "no room")]
+    assert said(clerk, start + classic(1, ANA)) == [held(1), done(len(start))]
+    shelf.why = {(5, 1): OUT}
+    assert said(clerk) == [refused(1, *OUT), done(len(start + classic(1, ANA)))]
+    assert not clerk.holds
+
+
+def test_not_now_behind_a_refusal(capfd: pytest.CaptureFixture[str]) -> None:
+    """The refusal is said, and the others wait."""
+    shelf = Shelf()
+    clerk = clerk_at(shelf)
+    start = opening(1, 5, latest=1) + opening(2, 6, latest=1) + classic_opening(3, 7, latest=1)
+    assert said(clerk, start) == [done(len(start))]
+    shelf.failures["append"] = [Refused({(5, 1): NEWER}), NotNow(errno.EAGAIN, "it is away")]
+    gone, kept = lines(1, 0, ANA) + lines(2, 0, BO), classic(3, EVE)
+    assert said(clerk, gone + kept) == [
+        refused(1, *NEWER),
+        away(2, 0),
+        held(3),
+        done(len(start + gone)),
+    ]
+    assert clerk.holds
+    assert said(clerk, lines(2, 0, BO)) == [
+        stored(3, 1, 0, 1),
+        stored(2, 1, crc_of_rows(BO), 1),
+        done(len(start + gone + kept + lines(2, 0, BO)), flushed=True),
+    ]
+    assert shelf.rows == [(7, 1, 0), (6, 1, 0)]
+    assert capfd.readouterr().err == "it is away\n"
+
+
+def test_a_database_that_is_away(capfd: pytest.CaptureFixture[str]) -> None:
+    """Agencies hear no more than that; the operator hears why, once for each reason in a row."""
+    shelf = Shelf()
+    clerk = clerk_at(shelf)
+    start = opening(1, 5, latest=1)
+    said(clerk, start)
+    why_not = [NotNow(errno.EAGAIN, reason) for reason in ("it is away", "it is away", "refused")]
+    shelf.failures["append"] = list(why_not)
+    for _ in why_not:
+        assert said(clerk, lines(1, 0, ANA))[0] == away(1, 0)
+    assert capfd.readouterr().err == "it is away\nrefused\n"
+    assert said(clerk, lines(1, 0, ANA))[0] == stored(1, 1, crc_of_rows(ANA), 1)
+    shelf.failures["append"] = [NotNow(errno.EAGAIN, "refused")]
+    assert said(clerk, lines(1, 1, ANA))[0] == away(1, 1)
+    assert capfd.readouterr().err == "refused\n"
+
+
+def test_a_database_that_was_never_there(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is connected to with a later group; in the end it is not needed any more."""
+    shelf = Shelf()
+    shelf.failures["make"] = [NotNow(errno.EAGAIN, "it is away")] * 2
+    clerk = clerk_at(shelf)
+    assert said(clerk, opening(1, 5, latest=1) + lines(1, 0, ANA))[0] == away(1, 0)
+    assert said(clerk, lines(1, 0, ANA))[0] == stored(1, 1, crc_of_rows(ANA), 1)
+    assert shelf.steps == ["make", "make", "make", "append", "flush"]
+    assert capfd.readouterr().err == "it is away\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "what"),
+    [
+        ("make", Exit.SEGMENT, "made"),
+        ("append", Exit.DISK, "written"),
+        ("flush", Exit.DISK, "written"),
+    ],
+)
+def test_a_database_of_no_use(step: str, status: Exit, what: str) -> None:
+    """That nobody lets us in, or what became of a COMMIT is unknown, is the end: no answer."""
+    shelf = Shelf()
+    shelf.failures[step] = [LotteryError("no such role")]
+    with pytest.raises(CannotGoOn) as error:
+        said(clerk_at(shelf), opening(1, 5, latest=1) + lines(1, 0, ANA))
+    assert error.value.status is status
+    assert error.value.sentence.endswith(f"cannot be {what}, no such role")
+
+
+def test_the_end_behind_a_refusal_says_nothing() -> None:
+    """A group that fails is not answered at all, not even who was refused in it."""
+    shelf = Shelf()
+    clerk = clerk_at(shelf)
+    shelf.failures["append"] = [Refused({(5, 1): NEWER}), LotteryError("gone")]
+    clerk.take(
+        opening(1, 5, latest=1) + opening(2, 6, latest=1) + lines(1, 0, ANA) + lines(2, 0, BO)
+    )
+    with pytest.raises(CannotGoOn):
+        clerk.store()
 
 
 class Agency:

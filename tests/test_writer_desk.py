@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
+
 import pytest
 from fakes import TODAY
 from hypothesis import given
@@ -26,11 +29,13 @@ from writer_orders import (
     lines,
     opening,
     record,
+    refused,
     stored,
 )
 
 from lottery.errors import Code
-from lottery.ledger.segment import Records
+from lottery.ledger.entry import Entry
+from lottery.ledger.segment import Kind, Records
 from lottery.wire import classic as classic_dialect
 from lottery.wire.frames import HEADER_BYTES as FRAME_HEADER_BYTES
 from lottery.wire.lottery1 import encode
@@ -555,6 +560,255 @@ def test_groups_do_not_change_what_is_stored(sessions: list[int], cuts: list[int
     found = [(each.agency - 10, each.first) for each in Records(together)]
     assert [session for session, _ in found] == sessions
     assert answered[1:] == list(following.values())
+
+
+# Who may not store.
+
+NEWER = (Code.TAKEN, "a newer session of agency 5 has come")
+OUT = (Code.LEFT_OUT, "agency 6 has no part in the draw any more")
+
+
+def refuse(
+    desk: Desk, **why: tuple[Code, str]
+) -> tuple[list[PipeRecord], list[Entry], list[PipeRecord]]:
+    """Let a desk hear that sessions, as ``a5_1``, may not store: its answers, and what is left."""
+    whom = {}
+    for name, reason in why.items():
+        agency, session = name[1:].split("_")
+        whom[int(agency), int(session)] = reason
+    refusals, entries, answers = desk.refuse(whom, TODAY)
+    return PipeReader().feed(refusals), entries, PipeReader().feed(answers)
+
+
+def test_a_session_that_may_not_store() -> None:
+    """It has its last word; the others are stored as if it had not been there."""
+    desk = Desk()
+    asked(
+        desk,
+        opening(1, 5, latest=1),
+        opening(2, 6, latest=4),
+        lines(1, 0, ANA),
+        lines(2, 0, BO),
+        lines(1, 1, BO),
+        end(1, 2),
+    )
+    refusals, entries, answers = refuse(desk, a5_1=NEWER)
+    assert refusals == [refused(1, *NEWER)]
+    assert [(each.agency, each.session, each.first) for each in entries] == [(6, 4, 0)]
+    assert answers == [stored(2, 1, crc_of_rows(BO), 1)]
+    assert asked(desk, lines(1, 0, ANA), close(1), lines(2, 1, ANA)) == (
+        record(6, 1, ANA),
+        [stored(2, 2, crc_of_rows(BO, ANA), 1)],
+    )
+
+
+def test_expected_of_one_that_may_not_store() -> None:
+    """Where it stood before the group: nothing of that is stored."""
+    desk = Desk()
+    asked(desk, opening(1, 5, 7, latest=1), lines(1, 7, ANA, BO))
+    asked(desk, lines(1, 9, ANA))
+    refusals, entries, answers = refuse(desk, a5_1=NEWER)
+    assert refusals == [refused(1, *NEWER, 9)]
+    assert (entries, answers) == ([], [])
+
+
+def test_an_older_session_of_the_same_agency() -> None:
+    """Only that one is refused."""
+    desk = Desk()
+    asked(
+        desk,
+        opening(1, 5, latest=1),
+        opening(2, 5, latest=2),
+        lines(1, 0, ANA),
+        lines(2, 0, BO),
+    )
+    refusals, entries, answers = refuse(desk, a5_1=NEWER)
+    assert refusals == [refused(1, *NEWER)]
+    assert [(each.session, each.body) for each in entries] == [(2, f"5,{BO}\n".encode())]
+    assert answers == [stored(2, 1, crc_of_rows(BO), 1)]
+
+
+@pytest.mark.parametrize(
+    "last", [close(1), end(1, 1), lines(1, 1, BAD), lines(1, 1, ANA) + close(1)]
+)
+def test_one_last_word_of_a_session_that_may_not_store(last: bytes) -> None:
+    """Whatever it has asked for besides: it is refused, and nothing else is said of it."""
+    desk = Desk()
+    asked(desk, opening(1, 5, latest=1), lines(1, 0, ANA), last)
+    assert refuse(desk, a5_1=NEWER) == ([refused(1, *NEWER)], [], [])
+    assert asked(desk, lines(1, 0, ANA), close(1)) == (b"", [])
+
+
+def test_what_is_held_of_one_that_may_not_store() -> None:
+    """It is dropped; what is held of others is stored."""
+    desk = Desk()
+    start = (classic_opening(1, 5, latest=1), classic_opening(2, 6, latest=1))
+    without_room(desk, *start, classic(1, ANA), classic(2, BO))
+    asked(desk, classic(1, BO), classic(2, EVE))
+    refusals, entries, answers = refuse(desk, a5_1=NEWER)
+    assert refusals == [refused(1, *NEWER)]
+    assert [(each.agency, each.first) for each in entries] == [(6, 0), (6, 1)]
+    assert answers == [stored(2, 2, 0, 1, 1)]
+    assert desk.held_bytes == 0
+    assert not desk.holds
+
+
+def test_no_room_behind_a_refusal() -> None:
+    """The rest of the group waits in its own way; the refused one is out."""
+    desk = Desk()
+    start = (
+        opening(1, 5, latest=1),
+        classic_opening(2, 6, latest=1),
+        opening(3, 7, latest=1),
+    )
+    asked(desk, *start, lines(1, 0, ANA), classic(2, BO), lines(3, 0, EVE))
+    refuse(desk, a5_1=NEWER)
+    assert PipeReader().feed(desk.no_room(NO_ROOM)) == [held(2), again(3, 0)]
+    assert desk.held_bytes == len(classic(2, BO))
+    assert asked(desk, lines(3, 0, EVE)) == (
+        record(6, 0, BO, classic=True) + record(7, 0, EVE),
+        [stored(2, 1, 0, 1), stored(3, 1, crc_of_rows(EVE), 1)],
+    )
+
+
+def test_one_refusal_behind_the_other() -> None:
+    """Each takes the whole group back, and those before stay refused."""
+    desk = Desk()
+    start = (opening(1, 5, latest=1), opening(2, 6, latest=1), opening(3, 7, latest=1))
+    asked(desk, *start, lines(1, 0, ANA), lines(2, 0, BO), lines(3, 0, EVE), close(3))
+    refuse(desk, a5_1=NEWER)
+    refusals, entries, answers = refuse(desk, a6_1=OUT)
+    assert refusals == [refused(2, *OUT)]
+    assert [each.agency for each in entries] == [7]
+    assert answers == [stored(3, 1, crc_of_rows(EVE), 1), closed(3, 1, crc_of_rows(EVE))]
+
+
+def test_refused_all() -> None:
+    """Nothing is left to be stored."""
+    desk = Desk()
+    asked(desk, opening(1, 5, latest=1), opening(2, 6, latest=1), end(1, 0), end(2, 0))
+    refusals, entries, answers = refuse(desk, a5_1=NEWER, a6_1=OUT)
+    assert refusals == [refused(1, *NEWER), refused(2, *OUT)]
+    assert (entries, answers) == ([], [])
+
+
+class Talk:
+    """Sessions that say what they may say, some of one agency; even ones speak classic.
+
+    :ivar over: those that have had their last word.
+    """
+
+    def __init__(self) -> None:
+        self._next = dict.fromkeys(range(1, 7), 0)
+        self._sent: set[int] = set()
+        self.over: set[int] = set()
+
+    @staticmethod
+    def whose(session: int) -> tuple[int, int]:
+        """Its agency, and which session of that it is."""
+        return 10 + (session - 1) % 4, session
+
+    def order(self, session: int, what: int) -> list[PipeRecord]:
+        """Give its next orders: a batch of so many bets, or something else."""
+        agency, latest = self.whose(session)
+        in_classic = session % 2 == 0
+        orders = b""
+        if session not in self._sent:
+            self._sent.add(session)
+            begin = classic_opening if in_classic else opening
+            orders = begin(session, agency, latest=latest)
+        first = self._next[session]
+        if what == 0:
+            orders += classic_end(session) if in_classic else end(session, first)
+        elif what < 0:
+            orders += close(session) if what == -1 else b""
+            if what == -2:
+                orders += classic(session, BAD) if in_classic else lines(session, first, BAD)
+        else:
+            rows = [ANA] * (what % 4)
+            orders += classic(session, *rows) if in_classic else lines(session, first, *rows)
+            self._next[session] = first + len(rows)
+        return PipeReader().feed(orders)
+
+    def hear(self, answers: bytes) -> list[PipeRecord]:
+        """Take answers; a session whose last word was said has to be told nothing more."""
+        records = PipeReader().feed(answers)
+        for each in records:
+            assert each.session not in self.over, each
+            if each.kind == Answer.REFUSED and refusal_of(each).again:
+                self._next[each.session] = each.place
+            elif each.kind in (Answer.REFUSED, Answer.ENDED, Answer.CLOSED):
+                self.over.add(each.session)
+        return records
+
+
+def without(desk: Desk, sessions: set[int]) -> Desk:
+    """The same desk, but it has never heard of some sessions."""
+    other = deepcopy(desk)
+    for session in sessions:
+        other._uploads.pop(session, None)
+    other._held = [order for order in other._held if order.session not in sessions]
+    return other
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.integers(1, 6), st.integers(-2, 7)), max_size=10),
+            st.lists(st.sets(st.integers(1, 6), min_size=1, max_size=3), max_size=2),
+            st.booleans(),
+        ),
+        max_size=6,
+    )
+)
+def test_a_refusal_changes_nothing_for_others(
+    rounds: Sequence[tuple[list[tuple[int, int]], list[set[int]], bool]],
+) -> None:
+    """Entries and answers are those of a desk that does not know who is refused.
+
+    Each of these has one last word, and what is held of it is dropped.
+    """
+    desk, talk, known = Desk(), Talk(), set[int]()
+    stored_bets = dict.fromkeys(range(1, 7), 0)
+    for said, refusals, room in rounds:
+        orders = [order for session, what in said for order in talk.order(session, what)]
+        known |= {session for session, _ in said}
+        twin = deepcopy(desk)
+        entries, answers = desk.take(orders, TODAY)
+        gone: set[int] = set()
+        for some in refusals:
+            if not entries:
+                break
+            entitled = {(each.agency, each.session) for each in entries}
+            why = {talk.whose(each): NEWER for each in some if talk.whose(each) in entitled}
+            if not why:
+                continue
+            told, entries, answers = desk.refuse(why, TODAY)
+            heard = talk.hear(told)
+            assert [each.kind for each in heard] == [Answer.REFUSED] * len(why)
+            assert {talk.whose(each.session) for each in heard} == set(why)
+            assert not any(refusal_of(each).again for each in heard)
+            gone |= {each.session for each in heard}
+        twin = without(twin, gone)
+        others = [order for order in orders if order.session not in gone]
+        assert twin.take(others, TODAY) == (entries, answers)
+        if entries and not room:
+            answers = desk.no_room(NO_ROOM)
+            assert twin.no_room(NO_ROOM) == answers
+        else:
+            for entry in entries:
+                if entry.kind == Kind.ROWS:
+                    assert entry.first == stored_bets[entry.session]
+                    stored_bets[entry.session] += entry.bets
+        assert desk.held_bytes == twin.held_bytes
+        assert desk._uploads.keys() == twin._uploads.keys()
+        assert desk._uploads.keys() == known - talk.over - {
+            each.session
+            for each in PipeReader().feed(answers)
+            if each.kind in (Answer.ENDED, Answer.CLOSED)
+            or (each.kind == Answer.REFUSED and not refusal_of(each).again)
+        }
+        talk.hear(answers)
 
 
 # Runs.

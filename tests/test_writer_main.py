@@ -18,8 +18,9 @@ from types import SimpleNamespace
 import pytest
 
 import lottery.writer.__main__ as main_module
-from lottery.ledger.entry import segment_store
-from lottery.writer.__main__ import main, today
+from lottery.ledger.entry import DATABASE, DATABASE_AT, segment_store
+from lottery.ledger.postgres import store as database_store
+from lottery.writer.__main__ import main, store_of, today
 from lottery.writer.child import PIPE_BYTES, StorePlan
 from lottery.writer.pipe import Exit
 
@@ -104,6 +105,25 @@ def test_serves_its_parent(calls: Calls) -> None:
         ("fcntl", 0, fcntl.F_SETPIPE_SZ, PIPE_BYTES),
         ("serve", 0, 3, StorePlan("segment", 7, 3, 4096), today, monotonic, segment_store),
     ]
+
+
+def test_what_makes_a_segment() -> None:
+    """Whatever its path is, unless it is the one word."""
+    for path in ("segment", "/data/postgresql", "./postgresql", "postgresql://h/d"):
+        assert store_of(StorePlan(path, 7, 3, 4096)) is segment_store
+
+
+def test_what_connects_to_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the one that the environment names, when it is time; with the draw."""
+    made: list[tuple[object, ...]] = []
+    monkeypatch.setattr(database_store, "DatabaseStore", lambda *words: made.append(words))
+    plan = StorePlan(DATABASE, 7, 3, 4096)
+    make = store_of(plan)
+    assert made == []
+    monkeypatch.setenv(DATABASE_AT, "host=h")
+    make(*plan)
+    assert made == [("host=h", 7)]
+    assert (DATABASE, DATABASE_AT) == ("postgresql", "LOTTERY_WRITER_LEDGER")
 
 
 def test_smaller_pipe_is_no_error(calls: Calls) -> None:

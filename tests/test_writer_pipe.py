@@ -46,6 +46,16 @@ TABLE = [
         PipeRecord(Order.OPEN, 2, 0, 0, b"\0\0\0\0\0\0\0\0\x01"),
     ),
     (
+        pack_open(3, 5, Standing(3, 0xABCDEF01, session=258)),
+        "01 00000003 0000000000000003 0000 00000011 00000005 abcdef01 00 0000000000000102",
+        PipeRecord(Order.OPEN, 3, 3, 0, b"\0\0\0\x05\xab\xcd\xef\x01\0\0\0\0\0\0\0\x01\x02"),
+    ),
+    (
+        pack_open(4, 2**32 - 1, Standing(classic=True, session=2**64 - 1)),
+        "01 00000004 0000000000000000 0000 00000011 ffffffff 00000000 01 ffffffffffffffff",
+        PipeRecord(Order.OPEN, 4, 0, 0, b"\xff\xff\xff\xff\0\0\0\0\x01" + b"\xff" * 8),
+    ),
+    (
         pack(Order.BATCHES, 2, body=b"a,"),
         "02 00000002 0000000000000000 0000 00000002 612c",
         PipeRecord(Order.BATCHES, 2, 0, 0, b"a,"),
@@ -150,10 +160,12 @@ def test_round_trip(fields: tuple[int, int, int, int, bytes]) -> None:
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
 
 
-@given(U32, U64, U32, st.booleans())
-def test_openings_round_trip(agency: int, next_index: int, crc: int, classic: bool) -> None:
+@given(U32, U64, U32, st.booleans(), U64)
+def test_openings_round_trip(
+    agency: int, next_index: int, crc: int, classic: bool, session: int
+) -> None:
     """The order that begins a session brings the agency and where it stands."""
-    standing = Standing(next_index, crc, classic=classic)
+    standing = Standing(next_index, crc, classic=classic, session=session)
     (order,) = PipeReader().feed(pack_open(1, agency, standing))
     assert opening_of(order) == (agency, standing)
     assert opening_of(order)[1].classic is classic

@@ -34,14 +34,17 @@ NONCE = bytes(range(32))
 # Orders.
 
 
-def opening(session: int, agency: int, next_index: int = 0, crc: int = 0) -> bytes:
-    """The order that begins a session of lottery/1."""
-    return pack_open(session, agency, Standing(next_index, crc))
+def opening(session: int, agency: int, next_index: int = 0, crc: int = 0, latest: int = 0) -> bytes:
+    """The order that begins a session of lottery/1.
+
+    :param latest: which of the agency's sessions it is, if there are several centrals.
+    """
+    return pack_open(session, agency, Standing(next_index, crc, session=latest))
 
 
-def classic_opening(session: int, agency: int, next_index: int = 0) -> bytes:
+def classic_opening(session: int, agency: int, next_index: int = 0, latest: int = 0) -> bytes:
     """The order that begins a session of the classic dialect."""
-    return pack_open(session, agency, Standing(next_index, classic=True))
+    return pack_open(session, agency, Standing(next_index, classic=True, session=latest))
 
 
 def lines(session: int, first: int, *rows: str) -> bytes:
@@ -119,6 +122,18 @@ def again(session: int, expected: int) -> PipeRecord:
     sentence = "no room on the disk, send again"
     refusal = Refusal(Code.STORAGE, True, expected, 0, 0, sentence, 0)
     return _one(pack_refusal(session, refusal))
+
+
+def away(session: int, expected: int) -> PipeRecord:
+    """What a session of lottery/1 is told when the database is away."""
+    sentence = "the central cannot store now, send again"
+    refusal = Refusal(Code.STORAGE, True, expected, 0, 0, sentence, 0)
+    return _one(pack_refusal(session, refusal))
+
+
+def refused(session: int, code: Code, sentence: str, expected: int = 0) -> PipeRecord:
+    """The last word on a session that may not store."""
+    return _one(pack_refusal(session, Refusal(code, False, expected, 0, 0, sentence, 0)))
 
 
 def held(session: int) -> PipeRecord:
