@@ -130,7 +130,9 @@ def test_nothing_is_left(how: str) -> None:
 
 #: Starts a server, says where, and waits for its own end.
 PROGRAM = """
+import signal
 from postgres import Server
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs us in the background ignores it
 with Server() as server:
     print(server.directory, flush=True)
     input()
