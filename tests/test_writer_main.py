@@ -126,6 +126,19 @@ def test_what_connects_to_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (DATABASE, DATABASE_AT) == ("postgresql", "LOTTERY_WRITER_LEDGER")
 
 
+def test_a_client_of_a_database_is_imported_for_one_only() -> None:
+    """Else it would cost each writer of a segment most of the time that it takes to start."""
+    look = (
+        "import sys, lottery.writer.__main__ as main, lottery.writer.child as child; "
+        "main.store_of(child.StorePlan({!r}, 1, 1, 0)); "
+        "print('psycopg' in sys.modules)"
+    )
+    for where, needed in (("segment-0001.log", "False"), (DATABASE, "True")):
+        command = [sys.executable, "-P", "-c", look.format(where)]
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        assert found.stdout.strip() == needed
+
+
 def test_smaller_pipe_is_no_error(calls: Calls) -> None:
     """Where the kernel gives no larger pipe, it serves with what it has."""
     calls.pipe_error = PermissionError()

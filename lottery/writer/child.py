@@ -207,8 +207,9 @@ class Clerk:
 
     def _failed(self, status: Exit, what: str, error: Exception) -> CannotGoOn:
         where = self._plan.where
-        store = "the database" if where == DATABASE else f"the segment {where}"
-        return CannotGoOn(status, f"{store} cannot be {what}, {error}")
+        # What comes of a database says itself what it is about.
+        told = "" if where == DATABASE else f"the segment {where} cannot be {what}, "
+        return CannotGoOn(status, f"{told}{error}")
 
 
 def serve(

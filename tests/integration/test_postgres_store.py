@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from time import monotonic
 from typing import Final
 from zlib import crc32
 
+import psycopg
 import pytest
 from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from postgres import Pair, Server
 from postgres_client import Database, query
+from psycopg.conninfo import make_conninfo
 from strategies import rows as any_row
 
 from lottery.errors import Code, LotteryError
@@ -29,6 +33,8 @@ pytestmark = pytest.mark.slow
 
 AGENCY: Final = 5
 NONCE: Final = bytes(range(32))
+#: For any one thing to happen; only a failing test waits so long.
+PATIENCE_SECONDS: Final = 30.0
 ROWS: Final = ("Ana,Gil,01,1999-03-17,0042", "Bo \\. \\N,O'Neil %s,2,2000-02-29,7")
 
 
@@ -210,40 +216,127 @@ def test_a_password_that_is_wrong_is_not_told(postgres_database: Database) -> No
     assert "nobody" in str(error.value)
 
 
-def held_up(pair: Pair, store: DatabaseStore, entries: list[Entry]) -> list[Exception | None]:
-    """Begin to store what a standby that is away has to confirm; gives how it ends, once it has."""
-    ends: list[Exception | None] = []
-
-    def work() -> None:
-        try:
-            store.append(entries)
-        except (LotteryError, OSError) as error:
-            ends.append(error)
-        else:
-            ends.append(None)
-
-    pair.standby.stop()
-    thread = threading.Thread(target=work)
-    thread.start()
-    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-    while not (found := pair.primary.sql(waiting)):
-        assert thread.is_alive()
-    for function in ("pg_cancel_backend", "pg_terminate_backend"):
-        pair.primary.sql(f"SELECT {function}(%s)", found[0][0])
-        thread.join(5 if function == "pg_cancel_backend" else 30)
-        if not thread.is_alive():
-            break
-    return ends
+def meanwhile(store: DatabaseStore, group: list[Entry], happens: Callable[[], object]) -> object:
+    """Begin to store, and let something happen; gives how it ends: an exception or None."""
+    with ThreadPoolExecutor(1) as thread:
+        storing = thread.submit(store.append, group)
+        happens()
+        return storing.exception(PATIENCE_SECONDS)
 
 
-def test_a_commit_that_is_not_confirmed(postgres_pair: Pair) -> None:
-    """Stored at the primary alone is not stored: nothing may be said of it."""
-    for table in table_in(postgres_pair.dsn):
+def wait_until_it_waits(dsn: str, event: str) -> int:
+    """Wait until a writer's connection waits for something; gives the pid of its backend."""
+    text = (
+        "SELECT pid FROM pg_stat_activity "
+        "WHERE application_name = 'lottery writer' AND wait_event = %s"
+    )
+    end = monotonic() + PATIENCE_SECONDS
+    while not (found := query(dsn, text, event)):
+        assert monotonic() < end, f"no writer waits for {event}"
+    return int(found[0][0])
+
+
+@pytest.mark.parametrize("table_name", ["part", "batch", "bet"])
+def test_cut_in_the_middle(table: Table, table_name: str) -> None:
+    """Wherever its connection ends before the COMMIT: nothing is stored, and it can be again."""
+    session = table.enter()
+    group = [entry(session, 0, *ROWS)]
+    # Longer than a store waits for a lock, else that would end it.
+    patient = checked_dsn(make_conninfo(table.dsn, options="-c lock_timeout=60s"))
+    with (
+        closing(DatabaseStore(patient, table.draw)) as store,
+        psycopg.connect(table.dsn) as other,
+    ):
+        other.execute(f"LOCK TABLE lottery.{table_name} IN ACCESS EXCLUSIVE MODE".encode())
+
+        def cut() -> None:
+            pid = wait_until_it_waits(table.dsn, "relation")
+            query(table.dsn, "SELECT pg_terminate_backend(%s)", pid)
+
+        assert isinstance(meanwhile(store, group, cut), NotNow)
+        other.rollback()
+        assert table.rows() == b""
+        assert table.batches() == []
+        store.append(group)
+    assert table.rows() == group[0].body
+
+
+def test_a_part_that_somebody_holds(table: Table) -> None:
+    """It is not waited for for long, and nothing is lost by that."""
+    session = table.enter()
+    with table.store() as store, psycopg.connect(table.dsn) as other:
+        other.execute("SELECT FROM lottery.part FOR UPDATE")
+        with pytest.raises(NotNow) as error:
+            store.append([entry(session, 0, *ROWS)])
+        assert error.value.strerror == "another central is at work on the draw"
+        other.rollback()
+        store.append([entry(session, 0, *ROWS)])
+    assert table.rows() == entry(session, 0, *ROWS).body
+
+
+def test_a_newer_session_waits_for_what_is_under_way(table: Table) -> None:
+    """It is told all of it; the older one stores nothing more."""
+    session = table.enter()
+    patient = checked_dsn(make_conninfo(table.dsn, options="-c lock_timeout=60s"))
+    with closing(DatabaseStore(patient, table.draw)) as store, ThreadPoolExecutor(1) as thread:
+        with psycopg.connect(table.dsn) as other:
+            # The part is locked by the time that the store waits for this.
+            other.execute("LOCK TABLE lottery.bet IN ACCESS EXCLUSIVE MODE")
+            storing = thread.submit(store.append, [entry(session, 0, *ROWS)])
+            wait_until_it_waits(table.dsn, "relation")
+            with pytest.raises(NotNow):
+                table.enter()
+        assert storing.exception(PATIENCE_SECONDS) is None
+        ledger = table.ledgers.find(table.draw)
+        assert ledger is not None
+        standing = ledger.shared.enter(AGENCY).standing
+        assert (standing.next_index, standing.session) == (2, session + 1)
+        with pytest.raises(Refused):
+            store.append([entry(session, 2, ROWS[0])])
+    assert table.rows() == entry(session, 0, *ROWS).body
+
+
+@pytest.mark.parametrize("end_it", ["pg_cancel_backend", "pg_terminate_backend", "kill"])
+def test_a_commit_that_is_not_confirmed(postgres_pair: Pair, end_it: str) -> None:
+    """Stored at the primary alone is not stored: nothing may be said of it, and nothing is."""
+    pair = postgres_pair
+    for table in table_in(pair.dsn):
         session = table.enter()
         with table.store() as store:
-            (error,) = held_up(postgres_pair, store, [entry(session, 0, *ROWS)])
-        assert isinstance(error, Unknown)
-        postgres_pair.primary.configure(synchronous_standby_names="")
+            pair.standby.stop()
+
+            def ends() -> None:
+                pid = wait_until_it_waits(pair.primary.dsn, "SyncRep")
+                if end_it == "kill":
+                    pair.primary.kill()
+                else:
+                    pair.primary.sql(f"SELECT {end_it}(%s)", pid)
+
+            assert isinstance(meanwhile(store, [entry(session, 0, *ROWS)], ends), Unknown)
+        if end_it == "kill":
+            pair.primary.start()
+        pair.primary.configure(synchronous_standby_names="")
+        # It has come about: whoever asks is told so, although the store could not.
+        assert table.rows() == entry(session, 0, *ROWS).body
+
+
+@pytest.mark.parametrize(
+    ("stored", "first", "code"), [(2, 1, Code.CONFLICT), (2, 3, Code.SEQ), (0, 1, Code.SEQ)]
+)
+def test_a_session_that_was_told_wrong(table: Table, stored: int, first: int, code: Code) -> None:
+    """A store that sees it for the first time leaves it no hole, and stores nothing twice."""
+    session = table.enter()
+    before = [entry(session, 0, *ROWS)] if stored else []
+    with table.store() as store:
+        store.append(before or [entry(table.enter(7), 0, ROWS[0], agency=7)])
+    rows = table.rows()
+    with table.store() as store:
+        for wrong in (entry(session, first, ROWS[0]), end(session, first)):
+            with pytest.raises(Refused) as refused:
+                store.append([wrong])
+            assert refused.value.why[AGENCY, session][0] is code
+        assert table.rows() == rows
+        store.append([entry(session, stored, ROWS[0]), end(session, stored + 1)])
 
 
 def test_two_stores_race_for_a_batch(table: Table) -> None:

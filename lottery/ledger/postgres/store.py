@@ -13,7 +13,7 @@ index put in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from psycopg import Connection
@@ -28,6 +28,14 @@ _NAME: Final = "lottery writer"
 _PARTS: Final = b"""
 SELECT agency, session, ended, left_out FROM lottery.part
 WHERE draw = %s AND agency = ANY(%s) ORDER BY agency FOR UPDATE
+"""
+#: Where each agency goes on: behind its last batch. It has to be a statement of its own, for
+#: one that has waited for a lock sees the other tables as they were before.
+_NEXT: Final = b"""
+SELECT agency, coalesce((
+    SELECT first + bets FROM lottery.batch
+    WHERE draw = %s AND batch.agency = asked.agency ORDER BY first DESC LIMIT 1
+), 0) FROM unnest(%s::bigint[]) AS asked (agency)
 """
 _BATCHES: Final = b"""
 INSERT INTO lottery.batch (draw, agency, first, bets, crc)
@@ -58,6 +66,9 @@ class DatabaseStore:
         self._dsn = dsn
         self._draw = draw
         self._connection: Connection | None = connect(dsn, _NAME)
+        # The latest session of each agency of which something was stored here: what more comes of
+        # it follows that.
+        self._known: dict[int, int] = {}
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Store entries for good; as :class:`~lottery.ledger.entry.Store` says.
@@ -70,11 +81,13 @@ class DatabaseStore:
         try:
             with transaction(self._connection) as connection:
                 self._hold_parts(connection, entries)
+                self._see_that_they_follow(connection, entries)
                 self._add(connection, entries)
         except (NotNow, Unknown):
             self._connection.close()
             self._connection = None
             raise
+        self._known.update((each.agency, each.session) for each in entries)
 
     def flush(self) -> None:
         """Do nothing: what was appended is there for good."""
@@ -93,10 +106,23 @@ class DatabaseStore:
         agencies = sorted({agency for agency, _ in sessions})
         rows = connection.execute(_PARTS, (self._draw, agencies)).fetchall()
         parts = {agency: part for agency, *part in rows}
-        why = {each: _refusal(each, parts.get(each[0])) for each in sessions}
-        refused = {each: refusal for each, refusal in why.items() if refusal is not None}
-        if refused:
-            raise Refused(refused)
+        _refuse({each: _refusal(each, parts.get(each[0])) for each in sessions})
+
+    def _see_that_they_follow(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """See that a session which is new here goes on where its agency is.
+
+        :raises Refused: if one does not; what its central was told is not so then.
+        """
+        firsts = {
+            (each.agency, each.session): each.first
+            for each in reversed(entries)
+            if self._known.get(each.agency) != each.session
+        }
+        if firsts:
+            agencies = [agency for agency, _ in firsts]
+            rows = connection.execute(_NEXT, (self._draw, agencies)).fetchall()
+            nexts: dict[int, int] = dict(rows)
+            _refuse({who: _misplaced(who[0], at, nexts[who[0]]) for who, at in firsts.items()})
 
     def _add(self, connection: Connection, entries: Sequence[Entry]) -> None:
         rows = [entry for entry in entries if entry.kind == Kind.ROWS]
@@ -117,21 +143,30 @@ class DatabaseStore:
     def _refuse_others(self, rows: Sequence[Entry], added: set[tuple[int, int]]) -> None:
         """Refuse whoever sends bets that are there already: its session should have known."""
         raise Refused({
-            (each.agency, each.session): (
-                Code.CONFLICT, f"bet {each.first} of agency {each.agency} is stored already"
-            )
+            (each.agency, each.session): _stored_already(each.agency, each.first)
             for each in rows
             if (each.agency, each.first) not in added
         })  # fmt: skip
 
     def _copied(self, entry: Entry) -> bytes:
-        """Give the rows of an entry with the draw in front, and the index behind the agency."""
-        agency = b"%d," % entry.agency
-        rows = entry.body[len(agency) : -1].split(b"\n" + agency)
-        head = b"%d,%s" % (self._draw, agency)
-        return b"".join([
-            b"%s%d,%s\n" % (head, index, row) for index, row in enumerate(rows, entry.first)
-        ])  # fmt: skip
+        """Give the rows of an entry with the draw in front, and the index behind the agency.
+
+        It is one text to fill all indexes in at once, a third of the time of row after row.
+        """
+        agency = b"\n%d," % entry.agency
+        rows = b"\n" + entry.body[:-1].replace(b"%", b"%%")
+        text = rows.replace(agency, b"\n%d,%d,%%d," % (self._draw, entry.agency))
+        return text[1:] % tuple(range(entry.first, entry.first + entry.bets)) + b"\n"
+
+
+def _refuse(why: Mapping[tuple[int, int], tuple[Code, str] | None]) -> None:
+    """Refuse those for whom there is a reason.
+
+    :raises Refused: if there are some.
+    """
+    refused = {who: reason for who, reason in why.items() if reason is not None}
+    if refused:
+        raise Refused(refused)
 
 
 def _refusal(who: tuple[int, int], part: list[object] | None) -> tuple[Code, str] | None:
@@ -145,3 +180,15 @@ def _refusal(who: tuple[int, int], part: list[object] | None) -> tuple[Code, str
     if latest != session:
         return Code.TAKEN, f"a newer session of agency {agency} has come"
     return (Code.CLOSED, f"agency {agency} has ended") if ended else None
+
+
+def _misplaced(agency: int, first: int, expected: int) -> tuple[Code, str] | None:
+    """Say why what begins with a bet may not be stored where another one is expected, if so."""
+    if first < expected:
+        return _stored_already(agency, first)
+    sentence = f"agency {agency} goes on with bet {first}, bet {expected} is next"
+    return (Code.SEQ, sentence) if first > expected else None
+
+
+def _stored_already(agency: int, first: int) -> tuple[Code, str]:
+    return Code.CONFLICT, f"bet {first} of agency {agency} is stored already"
