@@ -1,116 +1,216 @@
 """How many centrals and how large a database a lottery needs; and what its last hour is like.
 
-    python benchmarks/capacity.py [--agencies N] [--bets N] [--centrals N] [--peak SHARE] [--seed N]
+    python benchmarks/capacity.py [--agencies N] [--bets N] [--hour SHARE] [--minute SHARE] ...
 
-The model is arithmetic over what ``benchmarks/scale_out.py`` has measured. The simulation lets each
-agency send its bets over the day, with a share of them in the last minutes before the close, to
-centrals that store so many in a second, and says when the last END is acknowledged.
+The model is arithmetic over costs that were measured (``benchmarks/capacity_check.py`` measures
+them, and holds the model against other loads). The simulation lets each agency send its batches in
+the hour before the close, to centrals and a database that take so long for each, and says when the
+last END is acknowledged.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-from typing import Final
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from math import ceil
+from typing import Final, NamedTuple
 
 from attrs import frozen
 
 DAY_SECONDS: Final = 16 * 3600
-PEAK_SECONDS: Final = 600
+HOUR: Final = 3600
+MINUTE: Final = 60
+#: The share of a core that is planned with; the rest is for what nobody has thought of.
+USE: Final = 0.7
+#: Between two looks of a central at all agencies, in seconds: at least, and at most.
+LOOK_SECONDS: Final = (0.5, 2.5)
+#: A simulation has about so many events; each stands for several batches if there are more.
+_EVENTS: Final = 500_000
 
 
 @frozen
-class Speed:
-    """What was measured, on two cores that have everything on them.
+class Cost:
+    """CPU seconds.
 
-    :ivar central: bets per second that one central hands on.
-    :ivar database: bets per second that the database stores, whoever hands them on.
-    :ivar seal: bets per second that the seal reads.
-    :ivar bet_bytes: of a bet in table and indexes; ``wal_bytes``: that it writes besides.
-    :ivar hellos: agencies per second that one central lets in.
+    :ivar bet: for each bet; ``batch`` for each batch besides, ``agency`` for each HELLO.
     """
 
-    central: float = 100_000
-    database: float = 150_000
-    seal: float = 450_000
-    bet_bytes: int = 250
-    wal_bytes: int = 250
-    hellos: float = 300
+    bet: float
+    batch: float
+    agency: float
+
+    def of(self, bets: float, batch: float, agencies: float = 0) -> float:
+        """Give what so many bets cost, in batches of that size, and so many HELLOs."""
+        return bets * (self.bet + self.batch / batch) + agencies * self.agency
+
+
+@frozen
+class Costs:
+    """What was measured, on one machine of two cores.
+
+    :ivar look: CPU seconds of a central for each agency whenever it looks at all of them.
+    :ivar enter: seconds for which nobody else comes in, when an agency does that has no place
+        yet, for each that has one; it counts them.
+    :ivar seal: seconds for each bet, of one central that has the database to itself.
+    :ivar disk: bytes of a bet in the table and both indexes, with its part of a batch.
+    :ivar wal: bytes of a bet in the log of a database whose indexes are in memory.
+    """
+
+    central: Cost = Cost(1.4e-6, 120e-6, 2.2e-3)
+    database: Cost = Cost(8.0e-6, 50e-6, 1.1e-3)
+    look: float = 5e-6
+    enter: float = 170e-9
+    seal: float = 1.7e-6
+    disk: float = 240.0
+    wal: float = 300.0
 
 
 @frozen
 class Lottery:
-    """What is to be taken in: so many bets a day, of which a share in the last ten minutes."""
+    """What is to be taken in.
+
+    :ivar bets: of a day.
+    :ivar hour: the share of them that comes in the last hour before the close; ``minute``, in
+        the last minute, which is a part of that hour.
+    """
 
     agencies: int
     bets: int
-    peak: float
+    hour: float = 0.2
+    minute: float = 0.01
+    batch: int = 140
+
+    @property
+    def peak(self) -> float:
+        """Bets per second when most of them come."""
+        rates = (
+            (1 - self.hour) / (DAY_SECONDS - HOUR),
+            (self.hour - self.minute) / (HOUR - MINUTE),
+            self.minute / MINUTE,
+        )
+        return self.bets * max(rates)
+
+
+@frozen
+class Machines:
+    """What there is: cores of each central, and of the database."""
+
+    central: int = 2
+    database: int = 16
 
 
 @frozen
 class Needs:
-    """What that needs; rates are per second.
+    """What a lottery needs.
 
-    :ivar backlog_seconds: how long after the close the last bet of the peak is stored, with one
-        database of the measured speed.
+    :ivar central: bets per second that one central takes; ``database`` all of them together.
+    :ivar cores: of the database.
+    :ivar looks: the share of one core that each central needs to look at all agencies.
+    :ivar coming: seconds that all agencies need until each has its place.
     """
 
-    peak_rate: float
+    peak: float
+    central: float
+    database: float
     centrals: int
-    databases: float
-    disk_bytes: int
-    wal_bytes: int
-    seal_seconds: float
-    hello_seconds: float
-    backlog_seconds: float
+    cores: float
+    looks: float
+    coming: float
+    disk: float
+    wal: float
+    seal: float
 
 
-def needs(lottery: Lottery, speed: Speed, centrals: int = 0) -> Needs:
+def needs(lottery: Lottery, machines: Machines, costs: Costs, centrals: int = 0) -> Needs:
     """Say what a lottery needs.
 
     :param centrals: so many there are; 0: as many as the peak needs.
     """
-    rate = lottery.bets * lottery.peak / PEAK_SECONDS
-    wanted = centrals or max(1, -int(-rate // speed.central))
-    stored = min(wanted * speed.central, speed.database)
-    late = lottery.bets * lottery.peak / stored - PEAK_SECONDS
+    look = lottery.agencies * costs.look
+    looks = look / min(max(LOOK_SECONDS[0], 10 * look), LOOK_SECONDS[1])
+    central = max(0.0, machines.central * USE - looks) / costs.central.of(1, lottery.batch)
+    database = machines.database * USE / costs.database.of(1, lottery.batch)
+    centrals = centrals or (max(1, ceil(lottery.peak / central)) if central else 0)
+    hellos = max(costs.central.agency / max(centrals, 1), costs.enter * lottery.agencies / 2)
     return Needs(
-        peak_rate=rate,
-        centrals=wanted,
-        databases=rate / speed.database,
-        disk_bytes=lottery.bets * speed.bet_bytes,
-        wal_bytes=lottery.bets * speed.wal_bytes,
-        seal_seconds=lottery.bets / speed.seal,
-        hello_seconds=lottery.agencies / (wanted * speed.hellos),
-        backlog_seconds=max(0.0, late),
+        peak=lottery.peak,
+        central=central,
+        database=database,
+        centrals=centrals,
+        cores=lottery.peak * costs.database.of(1, lottery.batch) / USE,
+        looks=looks,
+        coming=lottery.agencies * hellos,
+        disk=lottery.bets * costs.disk,
+        wal=lottery.bets * costs.wal,
+        seal=lottery.bets * costs.seal,
     )
 
 
-def simulated(lottery: Lottery, speed: Speed, centrals: int, seed: int) -> tuple[float, float]:
-    """Give the largest backlog in seconds of work, and how long after the close all is stored.
+@frozen
+class LastHour:
+    """What came of a simulation, in seconds.
 
-    Each agency is another one in size (as 1 over its rank), sends what comes in a second in that
-    second, and waits for no other.
+    :ivar wait: the longest from sending a batch to its acknowledgement; ``usual`` is the wait
+        that 99 of 100 do not exceed.
+    :ivar ended: from the close to the last acknowledgement of an END.
+    """
+
+    wait: float
+    usual: float
+    ended: float
+
+
+class Work(NamedTuple):
+    """What an agency has sent, and when."""
+
+    sent: float
+    bets: float
+    batches: float
+
+
+def served(
+    queue: Iterable[tuple[float, Work]], cost: Cost, cores: float
+) -> Iterator[tuple[float, Work]]:
+    """Give when each of a queue is done: first come, first served."""
+    free = 0.0
+    for at, work in queue:
+        free = max(free, at) + (work.bets * cost.bet + work.batches * cost.batch) / cores
+        yield free, work
+
+
+def simulated(
+    lottery: Lottery, machines: Machines, costs: Costs, need: Needs, seed: int
+) -> LastHour:
+    """Play the hour before the close, and what comes behind it.
+
+    Agencies are of different size (most small, few large); each sends its batches at times of its
+    own, and within a second of the close what it has left, with its END. A central takes what its
+    agencies send one after the other, and so does the database with what the centrals give it.
     """
     rng = random.Random(seed)
-    weights = [1 / rank for rank in range(1, min(lottery.agencies, 10_000) + 1)]
-    rng.shuffle(weights)
-    service = min(centrals * speed.central, speed.database)
-    day, peak = lottery.bets * (1 - lottery.peak), lottery.bets * lottery.peak
-    backlog = most = 0.0
-    for second in range(DAY_SECONDS):
-        base = day / DAY_SECONDS
-        # Agencies are awake or not, minute by minute; together they make up the rate.
-        if second % 60 == 0:
-            total = sum(weights)
-            awake = sum(each for each in weights if rng.random() < 0.5)
-            share = 2 * awake / total
-        late = second - (DAY_SECONDS - PEAK_SECONDS)
-        # The peak rises to the close: twice its mean at the end, nothing at the begin.
-        rush = 2 * peak / PEAK_SECONDS * (late / PEAK_SECONDS) if late >= 0 else 0.0
-        backlog = max(0.0, backlog + (base + rush) * share - service)
-        most = max(most, backlog)
-    return most / service, backlog / service
+    sizes = [rng.paretovariate(1.5) for _ in range(lottery.agencies)]
+    total, coming = sum(sizes), lottery.bets * lottery.hour / lottery.batch
+    together = max(1.0, coming / _EVENTS)
+    late = lottery.minute / lottery.hour
+    queues: list[list[tuple[float, Work]]] = [[] for _ in range(need.centrals)]
+    for agency, size in enumerate(sizes):
+        queue, batches = queues[agency % need.centrals], coming * size / total / together
+        for _ in range(int(batches + rng.random())):
+            begin, seconds = (HOUR - MINUTE, MINUTE) if rng.random() < late else (0, HOUR - MINUTE)
+            at = begin + rng.random() * seconds
+            queue.append((at, Work(at, together * lottery.batch, together)))
+        at = HOUR + rng.random()
+        queue.append((at, Work(at, rng.random() * lottery.batch, 2)))
+    cores = machines.central * USE - need.looks
+    passed_on = [served(sorted(queue), costs.central, cores) for queue in queues]
+    waits, ended = [], 0.0
+    for done, work in served(merge(*passed_on), costs.database, machines.database * USE):
+        waits.append(done - work.sent)
+        ended = max(ended, done - HOUR)
+    waits.sort()
+    return LastHour(waits[-1], waits[len(waits) * 99 // 100], ended)
 
 
 def main() -> None:
@@ -118,19 +218,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--agencies", type=int, default=100_000)
     parser.add_argument("--bets", type=int, default=1_000_000_000, help="a day")
-    parser.add_argument("--centrals", type=int, default=0, help="0: as many as it needs")
-    parser.add_argument("--peak", type=float, default=0.1, help="share in the last 10 minutes")
+    parser.add_argument("--hour", type=float, default=0.2, help="share in the last hour")
+    parser.add_argument("--minute", type=float, default=0.01, help="share in the last minute")
+    parser.add_argument("--batch", type=int, default=140)
+    parser.add_argument("--centrals", type=int, default=0, help="0: as many as are needed")
+    parser.add_argument("--central-cores", type=int, default=2, help="of each")
+    parser.add_argument("--database-cores", type=int, default=16)
     parser.add_argument("--seed", type=int, default=7574)
     options = parser.parse_args()
-    lottery, speed = Lottery(options.agencies, options.bets, options.peak), Speed()
-    need = needs(lottery, speed, options.centrals)
-    print(f"peak: {need.peak_rate:,.0f} bets/s, {need.centrals} centrals,")
-    print(f"{need.databases:.2f} databases of the measured speed")
-    print(f"disk: {need.disk_bytes / 1e9:,.0f} GB, and {need.wal_bytes / 1e9:,.0f} GB of WAL a day")
-    print(f"seal: {need.seal_seconds:,.0f} s; all agencies let in: {need.hello_seconds:,.0f} s")
-    print(f"the last bet is stored {need.backlog_seconds:,.0f} s after the close, by arithmetic;")
-    most, behind = simulated(lottery, speed, need.centrals, options.seed)
-    print(f"{behind:,.0f} s by simulation, with {most:,.0f} s of work waiting at most")
+    lottery = Lottery(options.agencies, options.bets, options.hour, options.minute, options.batch)
+    machines = Machines(options.central_cores, options.database_cores)
+    need = needs(lottery, machines, Costs(), options.centrals)
+    print(f"peak: {need.peak:,.0f} bets/s, {need.centrals} centrals that take {need.central:,.0f},")
+    print(f"{need.cores:.1f} cores of the database; with {machines.database}, it takes", end=" ")
+    print(f"{need.database:,.0f}")
+    print(f"looking at all agencies: {need.looks:.2f} of a core of each central;", end=" ")
+    print(f"each has its place after {need.coming:,.0f} s")
+    print(f"disk {need.disk / 1e9:,.0f} GB, WAL {need.wal / 1e9:,.0f} GB a day;", end=" ")
+    print(f"at the peak {need.wal / lottery.bets * need.peak / 1e6:,.1f} MB/s of WAL")
+    print(f"seal: {need.seal:,.0f} s")
+    if need.centrals:
+        last = simulated(lottery, machines, Costs(), need, options.seed)
+        print(f"the last hour: a batch waits {last.usual:.3f} s (99 %), {last.wait:.1f} s at most;")
+        print(f"the last END is acknowledged {last.ended:.1f} s after the close")
 
 
 if __name__ == "__main__":

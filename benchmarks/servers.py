@@ -17,6 +17,8 @@ from attrs import frozen
 from lottery.settings_table import CENTRAL
 
 HERE: Final = Path(__file__).parent
+#: A thousand may knock at once.
+ENDPOINT: Final = "tcp:0:backlog=1024:interface=127.0.0.1"
 START_SECONDS: Final = 60.0
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
@@ -101,7 +103,7 @@ def central(
 
     :param beside: a port that it listens at for others than agencies.
     """
-    command = [sys.executable, "-m", "lottery", "serve", "--listen", "tcp:0:interface=127.0.0.1"]
+    command = [sys.executable, "-m", "lottery", "serve", "--listen", ENDPOINT]
     command += ["--agencies", str(agencies), "--data-dir", str(folder / "data"), *options]
     ours = {name for setting in CENTRAL for name in setting.environment}
     kept = {name: value for name, value in os.environ.items() if name not in ours}

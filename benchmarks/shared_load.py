@@ -10,6 +10,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
+from os import cpu_count
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
@@ -119,16 +120,30 @@ def rows_of(stream: Stream) -> list[bytes]:
 
 
 def played(
-    server: Server, database: Database, stream: Stream, folder: Path, centrals: int, agencies: int
+    server: Server,
+    database: Database,
+    stream: Stream,
+    folder: Path,
+    centrals: int,
+    agencies: int,
+    window: int = 0,
 ) -> Taken:
-    """Have all bets of agencies taken in by so many centrals; the draw stays open."""
+    """Have all bets of agencies taken in by so many centrals; the draw stays open.
+
+    :param window: how many batches of an agency may be without an answer; 0: any number.
+    """
+    writers = max(1, (cpu_count() or 1) // centrals)  # as many in all as there are cores
     share, rest = divmod(agencies, centrals)
     shares = [share + (number < rest) for number in range(centrals)]
     with ExitStack() as stack:
         running = []
         for number in range(centrals):
             place = stack.enter_context(empty(folder / f"central-{number}"))
-            options = (*QUIET, "--ledger", database.dsn)
+            # All of them come at once, and from one address.
+            options = (
+                *QUIET, "--ledger", database.dsn, "--strangers", "65536", "--per-address", "65536",
+                "--writers", str(writers),
+            )  # fmt: skip
             running.append(stack.enter_context(central(place, agencies, *options)))
         pool = stack.enter_context(ProcessPoolExecutor(centrals, get_context("fork")))
         firsts = [1 + sum(shares[:number]) for number in range(centrals)]
@@ -136,7 +151,7 @@ def played(
         before = sum(each.cpu_seconds for each in running)
         began = perf_counter()
         plays = [
-            pool.submit(load.play, each.port, stream, part, ends=False, first=first)
+            pool.submit(load.play, each.port, stream, part, window, ends=False, first=first)
             for each, part, first in zip(running, shares, firsts, strict=True)
         ]
         # perf_counter has the same origin in all processes of a machine.
