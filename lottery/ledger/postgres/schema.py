@@ -20,7 +20,8 @@ in every key of what there is much of, so that it can be distributed by agency.
     bets on, how many, and the CRC-32 of its rows as sent up to the last of them. The key says
     once and for all who has stored the bets that begin there.
 ``bet``
-    One row a bet, as it was sent. The index of the numbers has all that finding winners needs.
+    One row a bet, as it was sent. The index of the numbers has all that finding winners needs; it
+    is not in the order of the agencies, or each bet would go to a page of its own.
 ``central``
     One row for each central that runs: it counts up as long as it lives. ``seen`` is for removing
     those that have ended long ago.
@@ -86,7 +87,7 @@ CREATE TABLE lottery.bet (
     number text COLLATE "C" NOT NULL,
     PRIMARY KEY (draw, agency, index)
 );
-CREATE INDEX bet_number ON lottery.bet (draw, number, agency, index);
+CREATE INDEX bet_number ON lottery.bet (draw, number) INCLUDE (agency, index);
 CREATE TABLE lottery.central (
     central text PRIMARY KEY,
     beat bigint NOT NULL,
