@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from centrals import Centrals
 from live import LiveCentral, rows_of, union, winning
+from postgres_client import Database
+from relay import Relay
 from test_day import expected_documents, play_agencies, play_classic
+from test_shared_day import SPREADS, agencies
+
+pytest_plugins = ["postgres_fixtures"]
 
 DATA = os.environ.get("LOTTERY_DATA", "")
 WINNERS = {1: 2, 2: 3, 3: 3, 4: 2, 5: 0}
@@ -60,3 +68,33 @@ def test_agencies_of_lottery1(
         assert central.wait() == 0
         assert central.bets_csv(1) == union(day)
         assert central.bets_csv(1).count(b"\n") == 78697
+
+
+@pytest.mark.parametrize("spread", ["in turn", "one apart"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_centrals(
+    tmp_path: Path,
+    postgres_database: Database,
+    files: dict[int, Path],
+    day: dict[int, list[str]],
+    count: int,
+    spread: str,
+) -> None:
+    """However the agencies are spread over them: right winners, every bet once, the same file."""
+    options = ("--agencies", 5, "--draws", 1)
+    with (
+        Centrals(tmp_path, postgres_database.dsn, count, *options) as centrals,
+        Relay(SPREADS[spread](centrals.ports)) as relay,
+        agencies(tmp_path, relay.port, files) as running,
+    ):
+        for agency, live in running.items():
+            assert live.wait() == 0, live.log
+            assert live.winners() == winning(day[agency])
+        centrals.wait()
+    assert postgres_database.sql("SELECT count(*) FROM lottery.bet") == [(78697,)]
+    exported = subprocess.run(
+        [sys.executable, "-m", "lottery", "export", postgres_database.dsn],
+        capture_output=True,
+        check=True,
+    )
+    assert exported.stdout == union(day)
