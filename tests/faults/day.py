@@ -17,6 +17,7 @@ from live import LiveAgency, LiveProcess
 from oracle import History, check_draw, is_over, read_record
 from programs import PLAIN, RestartedCentral, free_port
 from recorder import Progress, Recorder
+from shared_oracle import check_shared_draw, record_in
 
 #: For a whole day; only a failing test ever waits so long.
 DAY_SECONDS: Final = 120.0
@@ -59,10 +60,12 @@ class Day:
         level: str = "INFO",
         numbers: Sequence[int] = NUMBERS,
         sent_away: Collection[str] = (),
+        ledger: str | None = None,
     ) -> None:
         """:param programs: how the first lives are started, a program each; the rest is plain.
         :param statuses: with which a central may end before the draw is over.
         :param sent_away: the codes with which recorders may be sent away for good.
+        :param ledger: the URL of a database, if that is the ledger.
         """
         self.directory = directory
         self.data_dir = data_dir or directory / "lottery-data"
@@ -77,7 +80,9 @@ class Day:
         self.others: list[History] = []
         self._draws, self._numbers, self._sent_away = draws, numbers, {"", *sent_away}
         # Its clients come back much sooner, and so more often, than an agency does.
-        always = ("--reconnects", 0)
+        always: tuple[object, ...] = ("--reconnects", 0)
+        self._ledger = ledger
+        always += ("--ledger", ledger) if ledger is not None else ()
         self._options = ("--agencies", places, "--log-level", level, *always, *options)
         self._programs, self._allowed = list(programs), statuses
         self._faults: list[str] = []
@@ -113,7 +118,7 @@ class Day:
             for life in self.lives:
                 LiveProcess.check(life)
                 life.left_alone()
-            assert self.central.temporary_files() == []
+            assert self._ledger or self.central.temporary_files() == []
         elif error is not None:
             error.add_note(self._told())
 
@@ -210,7 +215,10 @@ class Day:
 
     def check(self) -> int | None:
         """Ask the oracle, once the draw is over; gives the winning number."""
-        number = check_draw(self.histories, self.data_dir)
+        if self._ledger is None:
+            number = check_draw(self.histories, self.data_dir)
+        else:
+            number = check_shared_draw(self.histories, self._ledger)
         told = {int(line) for line in self._numbers_in_logs()}
         assert told <= {number}, f"{told} were drawn, the record has {number}"
         return number
@@ -231,6 +239,11 @@ class Day:
         self.lives.append(central)
         self.progress.note()
 
+    def _is_over(self) -> bool:
+        if self._ledger is None:
+            return is_over(self.data_dir)
+        return record_in(self._ledger)["state"] in ("delivered", "void")
+
     def _keep(self) -> None:
         """Start the central again whenever it ends before the draw is over."""
         try:
@@ -240,7 +253,7 @@ class Day:
                 self.gate.wait(DAY_SECONDS)
                 if self._leaving:
                     return
-                if is_over(self.data_dir):
+                if self._is_over():
                     return
                 if status not in self._allowed or len(self.lives) >= _MOST_LIVES:
                     self._faults.append(f"life {len(self.lives)} ended with status {status}")

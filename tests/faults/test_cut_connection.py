@@ -23,7 +23,9 @@ from oracle import (
     stored_rows,
 )
 from recorder import Recorder
+from shared_oracle import check_shared_draw
 
+pytest_plugins = ["postgres_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 #: Three batches of two.
@@ -67,7 +69,7 @@ def session_bytes(directory: Path, rng: random.Random) -> Sequence[int]:
     return longest
 
 
-def test_cut_behind_every_byte(tmp_path: Path) -> None:
+def test_cut_behind_every_byte(tmp_path: Path, ledger_url: str | None) -> None:
     """Each agency comes back and goes on: the ledger is its input exactly, the winners its own."""
     rng = dice("cuts")
     (tmp_path / "whole").mkdir()
@@ -83,16 +85,22 @@ def test_cut_behind_every_byte(tmp_path: Path) -> None:
     draws = [cuts[first : first + PLACES] for first in range(0, len(cuts), PLACES)]
     draws[-1] += [Cut(TO_CENTRAL, 1, FIN)] * (PLACES - len(draws[-1]))
     options = ("--agencies", PLACES, "--rejoin", 60, "--draws", len(draws), "--reconnects", 0)
+    if ledger_url is not None:
+        options += ("--ledger", ledger_url)
     with LiveCentral(tmp_path, *options, level="INFO") as central:
         played = [play(central, draw, each, rng) for draw, each in enumerate(draws, 1)]
         assert central.wait() == 0
     for draw, (histories, _) in enumerate(played, 1):
+        assert all(history.received for history in histories)
+        if ledger_url is not None:
+            check_shared_draw(histories, ledger_url, draw)
+            continue
         directory = draw_directory(central.data_dir, draw)
         check_ledger(histories, stored_rows(directory))
         check_record(histories, directory)
-        assert all(history.received for history in histories)
         assert all(part["received"] for part in read_record(directory)["agencies"])
-    check_audit(central.data_dir)
+    if ledger_url is None:
+        check_audit(central.data_dir)
     done = sum(cut for _, cut in played)
     print(f"{done} connections were cut, in {len(draws)} draws; a session has {lengths} bytes")
     assert done > 0.9 * len(cuts)

@@ -27,6 +27,7 @@ from lottery1_agency import (
 from oracle import History
 from programs import AgencyProcess
 
+pytest_plugins = ["postgres_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 BETS: Final = 600
@@ -50,10 +51,11 @@ def merged(first: History, second: History) -> History:
 
 
 @pytest.mark.parametrize("trial", range(count("twins")))
-def test_two_clients_with_one_number(tmp_path: Path, trial: int) -> None:
+def test_two_clients_with_one_number(tmp_path: Path, trial: int, ledger_url: str | None) -> None:
     """One is fenced and does not come back; the other one goes on from what both have stored."""
     rng = random.Random(f"{dice('twins').random()} {trial}")
-    with Day(tmp_path, 2, "--writers", 2, statuses=(), sent_away=("TAKEN",)) as day:
+    options = {"statuses": (), "sent_away": ("TAKEN",), "ledger": ledger_url}
+    with Day(tmp_path, 2, "--writers", 2, **options) as day:
         rows, moment = rows_of_agency(1, BETS, rng), rng.randrange(BETS)
         older = day.recorder(1, rows, rng, alone=False, sizes=(3,), windows=(1, 4))
         assert day.reached(lambda: older.history.acknowledged >= moment)
@@ -71,10 +73,10 @@ def test_two_clients_with_one_number(tmp_path: Path, trial: int) -> None:
         day.check()
 
 
-def test_two_programs_with_one_number(tmp_path: Path) -> None:
+def test_two_programs_with_one_number(tmp_path: Path, ledger_url: str | None) -> None:
     """``lottery agency`` that is fenced ends with status 1 and says why; the newer one with 0."""
     rng = dice("two programs")
-    with Day(tmp_path, 2, "--writers", 2, statuses=()) as day:
+    with Day(tmp_path, 2, "--writers", 2, statuses=(), ledger=ledger_url) as day:
         both = threading.Event()
         day.recorder(2, rows_of_agency(2, 40, rng), rng, before_end=lambda: assert_set(both))
         rows = rows_of_agency(1, BETS, rng)

@@ -30,6 +30,15 @@ def postgres_database(postgres_server: Server) -> Iterator[Database]:
         print("\n".join(postgres_server.lines[since:]))
 
 
+@pytest.fixture(params=["files", "database"])
+def ledger_url(request: pytest.FixtureRequest) -> str | None:
+    """Either kind of ledger: None for files, or the URL of a database."""
+    if request.param == "files":
+        return None
+    database: Database = request.getfixturevalue("postgres_database")
+    return database.dsn
+
+
 @pytest.fixture
 def postgres_pair() -> Iterator[Pair]:
     """A primary and a synchronous standby, for one test."""
