@@ -116,7 +116,9 @@ docker-image: ## build the image for containers, on Python 3.13 or PYTHON=3.N
 	docker build --file compose/Dockerfile $(VERSION:%=--build-arg PYTHON=%) \
 		--tag lottery-central:latest .
 
-scale-out-image: docker-image ## build the image of databases and balancer for several centrals
+scale-out-image: docker-image ## build the images for several centrals: of these, and of all around them
+	docker build --file compose/Dockerfile $(VERSION:%=--build-arg PYTHON=%) \
+		--build-arg EXTRAS=tls,postgres --tag lottery-central-postgres:latest .
 	docker build --file compose/scale-out/Dockerfile $(VERSION:%=--build-arg PYTHON=%) \
 		--tag lottery-scale-out:latest .
 

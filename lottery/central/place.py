@@ -154,7 +154,9 @@ class Place:
         if self.session is not session:
             return  # it was fenced
         self.session = None
-        self._roll.leave(self)
+        if not self.succeeded:
+            # Of one that has, others wait to hear from us whether it has its winners.
+            self._roll.leave(self)
         self.was_silent, self.why_away = why.code is Code.TIMEOUT, why.reason
         if self.decided or self._failing is not None:
             return
