@@ -20,6 +20,7 @@ from postgres_place import find_binaries
 from postgres_remains import running_in, wait_for_end
 
 pytest_plugins = ["postgres_fixtures"]
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 
