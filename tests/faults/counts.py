@@ -29,6 +29,7 @@ ALL: Final = 1_000_000
 
 COUNTS: Final = {
     "kills": Count(40, 1000),  # kill -9 of processes at random moments
+    "kills with a database": Count(12, 500),
     "calls": Count(20, ALL),  # kill -9 at a call on the ledger or the record
     "second kills": Count(6, ALL),  # and at a call of the start behind it
     "disk errors": Count(18, ALL),  # EIO and ENOSPC from a call

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from day_ledgers import DayLedger, InDatabase, InFiles
 from live import LiveAgency, LiveProcess
-from oracle import History, check_draw, is_over, read_record
+from oracle import History
 from programs import PLAIN, RestartedCentral, free_port
 from recorder import Progress, Recorder
-from shared_oracle import check_shared_draw, record_in
 
 #: For a whole day; only a failing test ever waits so long.
 DAY_SECONDS: Final = 120.0
@@ -41,6 +41,7 @@ class Day:
     """One day: a central with many lives, and its clients.
 
     :ivar data_dir: the central's data directory.
+    :ivar ledger: where its bets are.
     :ivar lives: every central there was, the present one last.
     :ivar statuses: how those ended that have.
     :ivar over: set when the draw is delivered or void, or there is no use in going on.
@@ -81,8 +82,8 @@ class Day:
         self._draws, self._numbers, self._sent_away = draws, numbers, {"", *sent_away}
         # Its clients come back much sooner, and so more often, than an agency does.
         always: tuple[object, ...] = ("--reconnects", 0)
-        self._ledger = ledger
-        always += ("--ledger", ledger) if ledger is not None else ()
+        self.ledger: DayLedger = InFiles(self.data_dir) if ledger is None else InDatabase(ledger)
+        always += self.ledger.options
         self._options = ("--agencies", places, "--log-level", level, *always, *options)
         self._programs, self._allowed = list(programs), statuses
         self._faults: list[str] = []
@@ -118,7 +119,7 @@ class Day:
             for life in self.lives:
                 LiveProcess.check(life)
                 life.left_alone()
-            assert self._ledger or self.central.temporary_files() == []
+            assert self.central.temporary_files() == []
         elif error is not None:
             error.add_note(self._told())
 
@@ -215,10 +216,7 @@ class Day:
 
     def check(self) -> int | None:
         """Ask the oracle, once the draw is over; gives the winning number."""
-        if self._ledger is None:
-            number = check_draw(self.histories, self.data_dir)
-        else:
-            number = check_shared_draw(self.histories, self._ledger)
+        number = self.ledger.check(self.histories)
         told = {int(line) for line in self._numbers_in_logs()}
         assert told <= {number}, f"{told} were drawn, the record has {number}"
         return number
@@ -239,11 +237,6 @@ class Day:
         self.lives.append(central)
         self.progress.note()
 
-    def _is_over(self) -> bool:
-        if self._ledger is None:
-            return is_over(self.data_dir)
-        return record_in(self._ledger)["state"] in ("delivered", "void")
-
     def _keep(self) -> None:
         """Start the central again whenever it ends before the draw is over."""
         try:
@@ -253,7 +246,7 @@ class Day:
                 self.gate.wait(DAY_SECONDS)
                 if self._leaving:
                     return
-                if self._is_over():
+                if self.ledger.is_over():
                     return
                 if status not in self._allowed or len(self.lives) >= _MOST_LIVES:
                     self._faults.append(f"life {len(self.lives)} ended with status {status}")
@@ -270,9 +263,9 @@ class Day:
         """All that helps to see what went wrong."""
         words = [*self._faults, *map(str, self.histories)]
         try:
-            words.append(str(read_record(self.data_dir / "draws" / "000001")))
-        except (OSError, ValueError) as error:
-            words.append(str(error))
+            words.append(str(self.ledger.record()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rest helps, too
+            words.append(f"no record: {error}")
         for number, life in enumerate(self.lives, 1):
             status = self.statuses[number - 1] if number <= len(self.statuses) else "running"
             words += [f"--- life {number}, status {status}", *life.lines[-40:]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from live import LiveAgency, LiveCentral, LiveProcess
-from oracle import History, draw_directory, read_record
+from oracle import History
 
 if TYPE_CHECKING:
     from day import Day
@@ -118,7 +118,7 @@ class AgencyProcess:
         """
         if len(self.runs) == 1 or self.runs[-1].matches("action: connect .* result: success"):
             return False
-        record = read_record(draw_directory(self._day.data_dir))
+        record = self._day.ledger.record()
         return any(
             part["agency"] == self.history.agency and part["received"]
             for part in record["agencies"]

@@ -11,8 +11,9 @@ import pytest
 from counts import count, dice
 from day import Day, rows_of_agency
 from lottery1_agency import Lottery1Agency, batch, end
-from oracle import History, draw_directory, read_record, stored_rows
+from oracle import History
 
+pytest_plugins = ["postgres_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 STREAMING: Final = 8
@@ -40,13 +41,17 @@ class Endless(Sequence[str]):
 
 
 @pytest.mark.parametrize("trial", range(count("deadlines")))
-def test_the_deadline_while_agencies_stream(tmp_path: Path, trial: int) -> None:
+def test_the_deadline_while_agencies_stream(
+    tmp_path: Path, trial: int, ledger_url: str | None
+) -> None:
     """Every batch is acknowledged and in the seal, or neither; the one that ended has its draw."""
     rng = random.Random(f"{dice('deadlines').random()} {trial}")
     deadline = rng.uniform(0.4, 1.2)
     options = ("--writers", rng.choice((1, 2, 4)), "--deadline", f"{deadline:.3f}")
     codes = ("TIMEOUT", "LEFT_OUT", "CLOSED")
-    with Day(tmp_path, STREAMING + 1, *options, statuses=(), sent_away=codes) as day:
+    with Day(
+        tmp_path, STREAMING + 1, *options, statuses=(), sent_away=codes, ledger=ledger_url
+    ) as day:
         day.recorder(STREAMING + 1, rows_of_agency(STREAMING + 1, 50, rng), rng)
         for agency in range(1, STREAMING + 1):
             day.recorder(agency, Endless(agency), rng, sizes=(1, 10, 40), windows=(1, 4, 16))
@@ -54,27 +59,22 @@ def test_the_deadline_while_agencies_stream(tmp_path: Path, trial: int) -> None:
         for recorder in day.recorders:
             recorder.finish()
         day.check()
-        ledger = stored_rows(draw_directory(day.data_dir))
+        ledger = day.ledger.sealed()
         for recorder in day.recorders[1:]:
             history = recorder.history
             assert history.refused in codes, history
             assert history.agency is not None
             assert len(ledger.get(history.agency, [])) == history.acknowledged, history
         assert day.recorders[0].history.received
-        reasons = {part["agency"]: part["reason"] for part in record_of(day)["agencies"]}
+        reasons = {part["agency"]: part["reason"] for part in day.ledger.record()["agencies"]}
         assert all("deadline" in reasons[agency] for agency in range(1, STREAMING + 1)), reasons
         print(f"{day.acknowledged} bets in {deadline:.3f} s")
 
 
-def record_of(day: Day) -> dict[str, list[dict[str, object]]]:
-    """The record of the draw."""
-    return read_record(draw_directory(day.data_dir))
-
-
-def test_a_successful_agency_is_gone(tmp_path: Path) -> None:
+def test_a_successful_agency_is_gone(tmp_path: Path, ledger_url: str | None) -> None:
     """``--draws 1`` ends all the same, with status 0, and the record says who has not answered."""
     rng = dice("gone")
-    with Day(tmp_path, 2, "--rejoin", 1, statuses=()) as day:
+    with Day(tmp_path, 2, "--rejoin", 1, statuses=(), ledger=ledger_url) as day:
         rows = rows_of_agency(5, 4, rng)
         day.reached_log("draw_open")
         with Lottery1Agency(day.port) as gone:
@@ -87,5 +87,5 @@ def test_a_successful_agency_is_gone(tmp_path: Path) -> None:
         day.recorders[0].finish()
         assert day.statuses == [0]
         day.check()
-        received = {part["agency"]: part["received"] for part in record_of(day)["agencies"]}
+        received = {part["agency"]: part["received"] for part in day.ledger.record()["agencies"]}
         assert received == {5: False, 6: True}

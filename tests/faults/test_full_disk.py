@@ -12,7 +12,6 @@ from classic_recorder import ClassicRecorder
 from counts import count, dice
 from day import Day, rows_of_agency
 from disks import Mounted, memory_disk, needs_memory_disk
-from oracle import draw_directory, in_segments
 from tracing import files_of, needs_strace, read_trace, traced
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -86,7 +85,7 @@ def start_classic(
         random.Random(rng.random()),
         over=day.over,
         lives=lambda: len(day.lives),
-        ledger=lambda: in_segments(draw_directory(day.data_dir)).values(),
+        ledger=lambda: day.ledger.rows().values(),
     )
     other.start()
     return other

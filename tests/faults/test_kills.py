@@ -12,9 +12,10 @@ import pytest
 from classic_recorder import ClassicRecorder
 from counts import count, dice
 from day import Day, rows_of_agency
-from oracle import draw_directory, in_segments
+from postgres_client import NewLedger
 from programs import AgencyProcess
 
+pytest_plugins = ["postgres_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 BETS: Final = 1200
@@ -25,23 +26,27 @@ PROGRAM, *RECORDERS = 101, 102, 103
 VICTIMS: Final = {"central": 4, "starting central": 2, "writer": 4, "both": 3, "agency": 3}
 
 
-def test_kill_at_random_moments(tmp_path: Path) -> None:
+def test_kill_at_random_moments(
+    tmp_path: Path, new_ledger: NewLedger, request: pytest.FixtureRequest
+) -> None:
     """Central, writer, both, or an agency: the oracle has nothing to say, each agency finishes."""
-    rng, wanted, done, days = dice("kills"), count("kills"), Counter[str](), 0
+    name = "kills" if "files" in request.node.name else "kills with a database"
+    rng, wanted, done, days = dice(name), count(name), Counter[str](), 0
     while done.total() < wanted:
         days += 1
         directory = tmp_path / f"day-{days}"
         directory.mkdir()
-        done += play(directory, random.Random(rng.random()), classic=days % 3 == 0)
+        with new_ledger() as ledger:
+            done += play(directory, random.Random(rng.random()), ledger, classic=days % 3 == 0)
         shutil.rmtree(directory)
     print(f"{done.total()} kills in {days} days: {dict(done)}")
 
 
-def play(directory: Path, rng: random.Random, *, classic: bool) -> Counter[str]:
+def play(directory: Path, rng: random.Random, ledger: str | None, *, classic: bool) -> Counter[str]:
     """Play a day with kills; gives how often what was killed."""
     done = Counter[str]()
     options = ("--writers", rng.choice((1, 2, 3)), "--rejoin", 15)
-    with Day(directory, 3 + classic, *options) as day:
+    with Day(directory, 3 + classic, *options, ledger=ledger) as day:
         process = AgencyProcess(day, PROGRAM, rows_of_agency(PROGRAM, 3 * BETS, rng), rng)
         for agency in RECORDERS:
             day.recorder(agency, rows_of_agency(agency, BETS, rng), rng)
@@ -95,7 +100,7 @@ def start_classic(day: Day, rng: random.Random) -> ClassicRecorder:
         random.Random(rng.random()),
         over=day.over,
         lives=lambda: len(day.lives),
-        ledger=lambda: in_segments(draw_directory(day.data_dir)).values(),
+        ledger=lambda: day.ledger.rows().values(),
     )
     other.start()
     return other

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+
+#: Makes a ledger: gives None for files, or the URL of a database that is there in the block.
+NewLedger = Callable[[], AbstractContextManager[str | None]]
 
 
 def url(*ports: int, database: str = "lottery", options: str = "") -> str:

@@ -6,10 +6,11 @@ A server's log is printed at the end of each test, so it is seen of a test that 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from postgres import Pair, Server
-from postgres_client import Database
+from postgres_client import Database, NewLedger
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +38,21 @@ def ledger_url(request: pytest.FixtureRequest) -> str | None:
         return None
     database: Database = request.getfixturevalue("postgres_database")
     return database.dsn
+
+
+@pytest.fixture(params=["files", "database"])
+def new_ledger(request: pytest.FixtureRequest) -> NewLedger:
+    """As ``ledger_url``, for a test that needs several."""
+    if request.param == "files":
+        return nullcontext
+    server: Server = request.getfixturevalue("postgres_server")
+
+    @contextmanager
+    def database() -> Iterator[str]:
+        with server.database() as made:
+            yield made.dsn
+
+    return database
 
 
 @pytest.fixture
