@@ -19,7 +19,7 @@ from central_fakes import House
 from fakes import FakeDisk
 
 from lottery.audit.data import Audit
-from lottery.errors import Code, LotteryError, RemoteProtocolError
+from lottery.errors import Code, RemoteProtocolError
 from lottery.ledger.checked import Measure
 from lottery.ledger.entry import DATABASE, DATABASE_AT, Entry, Refused
 from lottery.ledger.face import Attendance, Attendances, Unfinished, WriterPlan
@@ -68,6 +68,7 @@ class Table:
         self.parts: dict[int, Attendance] = {}
         self.rows: dict[int, list[bytes]] = {}
         self.crcs: dict[int, int] = {}
+        self.arrivals: dict[str, int] = {}
         self.asked: list[tuple[object, ...]] = []
 
     @property
@@ -123,16 +124,24 @@ class MemoryParts:
             raise RemoteProtocolError(Code.TAKEN, sentence)
         return self._with_session(found)
 
-    def enter_classic(self, reserved: Collection[int], most: int) -> Attendance:
+    def enter_classic(self, arrival: str, reserved: Collection[int], most: int) -> Attendance:
         """Let a classic agency come in."""
-        self._ask("enter classic", most)
+        self._ask(
+            "enter classic", most, work=lambda: self._entered_classic(arrival, reserved, most)
+        )
+        return self._entered_classic(arrival, reserved, most)
+
+    def _entered_classic(self, arrival: str, reserved: Collection[int], most: int) -> Attendance:
         table = self._table
         self._hold_open()
+        if arrival in table.arrivals:
+            return table.exact(table.arrivals[arrival])
         if sum(part.standing.classic for part in table.parts.values()) >= most:
             raise RemoteProtocolError(Code.FULL, "all places of classic agencies are taken")
         taken = {*table.parts, *reserved}
         number = next(each for each in range(1, len(taken) + 2) if each not in taken)
         self._come(number, Standing(classic=True))
+        table.arrivals[arrival] = number
         return self._with_session(table.parts[number])
 
     def _with_session(self, found: Attendance) -> Attendance:
@@ -390,7 +399,7 @@ class MemoryDraw:
 def _part(found: Attendance) -> AgencyPart:
     standing = found.standing
     if not standing.ended and not found.left_out:
-        raise LotteryError(f"the part of agency {found.agency} is not decided")
+        raise NotNow(errno.EAGAIN, f"agency {found.agency} is not decided")
     return AgencyPart(
         agency=found.agency,
         dialect="classic" if standing.classic else "lottery/1",

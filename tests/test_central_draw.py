@@ -874,12 +874,12 @@ class Book(Alone):
 
     async def enter_classic(  # type: ignore[override]
         self, reserved: Collection[int], most: int, wanted: Callable[[], bool]
-    ) -> int:
+    ) -> Attendance:
         self.asked.append(("classic", sorted(reserved), most, wanted()))
-        return 3
+        return known(3, classic=True)
 
-    def leave(self, place: Place) -> None:
-        self.asked.append(("leave", place.agency))
+    def leave(self, agency: int, session: int) -> None:
+        self.asked.append(("leave", agency))
 
     def leave_out(self, place: Place, why: LeftOut) -> None:
         self.asked.append(("leave out", place.agency))
@@ -918,9 +918,9 @@ def test_expect_a_classic_agency(tmp_path: Path) -> None:
     """It gets a number that nobody has; those of the roster are kept, and their places."""
     book = Book()
     rig = Rig(tmp_path, 4, roll=book)
-    assert result_of(rig.draw.expect_classic(lambda: True)) == 3
+    assert result_of(rig.draw.expect_classic(lambda: True)) == known(3, classic=True)
     rig.draw.keep_places(frozenset({1, 2}), 1)
-    assert result_of(rig.draw.expect_classic(lambda: True)) == 3
+    assert result_of(rig.draw.expect_classic(lambda: True)) == known(3, classic=True)
     assert book.asked == [("classic", [], 4, True), ("classic", [1, 2], 1, True)]
     rig.draw.learn(known(9, classic=True), here=False, alive=True)
     error = result_of(rig.draw.expect_classic(lambda: True))
@@ -1001,15 +1001,15 @@ def test_missed(tmp_path: Path) -> None:
     """Who has gone while it was let in is away; of others nothing is said."""
     book = Book()
     rig = Rig(tmp_path, rejoin=30.0, roll=book)
-    rig.draw.missed(7)
+    rig.draw.missed(known(7))
     rig.draw.learn(known(7), here=True, alive=True)
     assert rig.draw.is_missed(7)
-    rig.draw.missed(7)
+    rig.draw.missed(known(7))
     assert book.asked == [("leave", 7)]
     assert rig.timers() == [30.0]
     back = rig.hello(7)
     assert not rig.draw.is_missed(7)
-    rig.draw.missed(7)
+    rig.draw.missed(known(7))
     assert book.asked == [("leave", 7)]
     assert rig.timers() == []
     assert not rig.draw.is_missed(8)

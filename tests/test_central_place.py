@@ -393,8 +393,8 @@ class Asked(Alone):
     def __init__(self) -> None:
         self.asked: list[tuple[str, int]] = []
 
-    def leave(self, place: Place) -> None:
-        self.asked.append(("leave", place.standing.session))
+    def leave(self, agency: int, session: int) -> None:
+        self.asked.append(("leave", session))
 
     def leave_out(self, place: Place, why: LeftOut) -> None:
         self.asked.append((f"leave out, {why.reason}", place.standing.session))
@@ -406,8 +406,10 @@ class SharedRig(Rig):
     def __init__(self, rejoin: float = REJOIN, dialect: str = lottery1.DIALECT) -> None:
         self.roll = Asked()
         super().__init__(rejoin, dialect, roll=self.roll, taken=False)
-        self.place.take(5, dialect, self.session)
+        self.place.take(5, dialect, None)
         self.learn(1, here=True, exact=True)
+        self.session.join(self.place)
+        self.place.come_back(self.session)
         self.sit(self.session)
 
     def learn(
@@ -599,7 +601,7 @@ def test_gone_while_it_was_let_in() -> None:
     rig.away()
     rig.learn(2, here=True, exact=True)
     rig.roll.asked.clear()
-    rig.place.missed()
+    rig.place.missed(2)
     assert rig.roll.asked == [("leave", 2)]
     assert len(rig.clock.getDelayedCalls()) == 1
 

@@ -701,6 +701,116 @@ def test_a_draw_that_others_have_closed() -> None:
     town.stop()
 
 
+def late(town: Town, central: Central) -> float:
+    """Wait until right before the deadline of a central; gives in how many seconds it is."""
+    calls = central.reactor.getDelayedCalls()
+    (call,) = (each for each in calls if each.func == central.draw._deadline._pass)
+    while call.getTime() - central.reactor.seconds() > LOOK_SECONDS / 2:
+        town.advance(LOOK_SECONDS / 2)
+    return float(call.getTime() - central.reactor.seconds())
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_one_that_comes_elsewhere_right_before_the_deadline(ends: bool) -> None:
+    """A central that has not seen it yet waits for how it ends, and has its winners."""
+    town = Town(2, deadline=DEADLINE)
+    a, b = town.two()
+    a.turn(0.1)  # so that it does not look at the very moment
+    a.ends(a.comes(5))
+    town.look()
+    left = late(town, a)
+    six = b.comes(6)
+    b.sends(six, ROWS[:1])
+    if ends:
+        b.ends(six, 1)
+    a.reactor.advance(left)
+    a.reactor.work()
+    town.advance(3)
+    assert a.broken == a.log.of("database") == []
+    outcomes = {part.agency: part.outcome for part in town.table.record.agencies}
+    assert outcomes == {5: "succeeded", 6: "succeeded" if ends else "left_out"}
+    back = a.comes(6, 1)
+    if ends:
+        assert [each.next_index for each in back.welcomes] == [1]
+    else:
+        assert back.told == [(Code.LEFT_OUT, "agency 6 has no part in draw 1 any more")]
+    town.stop()
+
+
+def test_one_that_another_roster_lets_in() -> None:
+    """Whoever does not know it waits, though all parts that it knows are decided."""
+    town = Town(2)
+    a, b = town.two()
+    a.ends(a.comes(5))
+    six = b.comes(6)
+    b.sends(six, ROWS[:1])
+    a.draw.keep_places(frozenset({5}), 0)
+    assert a.draw.closed
+    town.advance(3)
+    assert town.table.state == "open"
+    (waiting,) = (line for line in a.log.of("database") if line["work"] == "closing")
+    assert waiting["error"] == "agency 6 is not decided"
+    early = a.comes(6, 1)
+    assert early.told == [(Code.BUSY, "draw 1 is being closed")]
+    b.ends(six, 1)
+    town.advance(3)
+    assert [part.agency for part in town.table.record.succeeded] == [5, 6]
+    assert a.conclusion is not None
+    assert sorted(a.conclusion.places) == [5, 6]
+    assert [each.next_index for each in a.comes(6, 1).welcomes] == [1]
+    assert a.rounds.unreceived.keys() <= {5, 6}
+    town.stop()
+
+
+@pytest.mark.parametrize("first", ["enter", "deadline"])
+def test_one_that_is_let_in_while_the_deadline_passes(first: str) -> None:
+    """It is left out all the same, whichever gets to the ledger first: nothing may hold a draw."""
+    town = Town(2, deadline=DEADLINE)
+    a = town.central("a")
+    five = a.comes(5)
+    a.sends(five, ROWS[:1])
+    late(town, a)
+    five.goes("gone")
+    a.reactor.work()
+    a.off_thread.free = ""
+    a.off_thread.hold = True
+    back = FakeSession()
+    if first == "enter":
+        a.rounds.hello(Hello(5, OPEN_DRAW), back)
+    a.reactor.advance(LOOK_SECONDS)
+    if first == "deadline":
+        a.rounds.hello(Hello(5, OPEN_DRAW), back)
+    a.off_thread.hold = False
+    a.off_thread.run()
+    town.advance(3)
+    reason = "it had not ended when the deadline of 100 s passed"
+    assert [code for code, _ in back.told] == [Code.TIMEOUT if first == "enter" else Code.CLOSED]
+    assert town.table.parts[5].left_out == reason
+    assert town.table.record.state == "void"
+    town.stop()
+
+
+def test_one_that_comes_first_while_the_deadline_passes() -> None:
+    """It has a place by then, which nobody waits for."""
+    town = Town(2, deadline=DEADLINE)
+    a = town.central("a")
+    a.ends(a.comes(5))
+    late(town, a)
+    a.off_thread.free = ""
+    a.off_thread.hold = True
+    six, seven = FakeSession(), FakeSession()
+    a.rounds.hello(Hello(6, OPEN_DRAW), six)
+    a.rounds.classic(seven)
+    a.reactor.advance(LOOK_SECONDS)
+    a.off_thread.hold = False
+    a.off_thread.run()
+    town.advance(3)
+    assert six.told == [(Code.CLOSED, "no draw is open")]  # it is concluded by then
+    assert seven.told == [(Code.CLOSED, "draw 1 takes no more bets")]
+    assert [part.outcome for part in town.table.record.agencies] == ["succeeded", "left_out"]
+    town.stop()
+
+
 # The winners.
 
 
@@ -908,6 +1018,106 @@ def test_an_agency_that_waits_long_to_be_let_in() -> None:
     assert session.welcomes == []
     assert town.table.parts == {}
     assert len(a.comes(5).welcomes) == 1
+    town.stop()
+
+
+def test_an_agency_that_waits_longer_than_it_may_be_away() -> None:
+    """It is there, and the database is not: nobody leaves it out for that."""
+    town = Town(1)
+    a = town.central("a")
+    five = a.comes(5)
+    a.sends(five, ROWS[:1])
+    five.goes("gone")
+    town.advance(1)
+    town.tables.server.away = True
+    back = a.comes(5)
+    town.advance(REJOIN + 10)
+    town.tables.server.away = False
+    town.advance(3)
+    assert back.told == []
+    assert [each.next_index for each in back.welcomes] == [1]
+    a.ends(back, 1)
+    town.look()
+    assert town.table.record.agencies[0].outcome == "succeeded"
+    town.stop()
+
+
+def test_an_agency_that_waits_in_vain_is_away() -> None:
+    """It gives up before the database is back: its time goes on."""
+    town = Town(1)
+    a = town.central("a")
+    five = a.comes(5)
+    a.sends(five, ROWS[:1])
+    five.goes("gone")
+    town.advance(1)
+    town.tables.server.away = True
+    back = a.comes(5)
+    town.advance(REJOIN + 10)
+    back.over = True
+    town.advance(REJOIN)
+    town.tables.server.away = False
+    town.advance(3)
+    assert town.table.parts[5].left_out == f"gone{NOT_BACK}"
+    town.stop()
+
+
+def test_a_session_that_goes_while_the_next_one_is_let_in() -> None:
+    """What is over is said of that one, though the ledger has the next one already."""
+    town = Town(1)
+    a, _ = town.two()
+    older = a.comes(5)
+    a.off_thread.free = ""
+    a.off_thread.hold = True
+    newer = FakeSession()
+    a.rounds.hello(Hello(5, OPEN_DRAW), newer)
+    town.table.at("a").shared.enter(5)  # as the thread has done it, of which nobody has heard
+    a.roll._note(town.table.at("a").shared.look())
+    older.goes("gone")
+    a.off_thread.hold = False
+    a.off_thread.free = "lottery.central.roll"
+    assert town.asked("leave") == []
+    a.off_thread.run()
+    town.look()
+    assert town.asked("leave")[0] == ("a", 5, 1)
+    assert town.table.parts[5].central == "a"
+    assert newer.told == []
+    town.stop()
+
+
+def test_one_that_is_missed_here_and_came_elsewhere() -> None:
+    """Of the session there, nobody here says that it is over."""
+    town = Town(1)
+    a, b = town.two()
+    a.off_thread.free = ""
+    a.off_thread.hold = True
+    session = FakeSession()
+    a.rounds.hello(Hello(5, OPEN_DRAW), session)
+    session.over = True
+    known = town.table.at("a").shared.enter(5)
+    b.comes(5)
+    a.roll._note(town.table.at("a").shared.look())
+    a.draw.missed(known)
+    a.off_thread.hold = False
+    a.off_thread.free = "lottery.central.roll"
+    a.off_thread.run()
+    assert ("a", 5, 1) in town.asked("leave")
+    assert ("a", 5, 2) not in town.asked("leave")
+    town.stop()
+
+
+def test_a_classic_agency_whose_answer_is_lost() -> None:
+    """It has one place all the same."""
+    town = Town(2)
+    a = town.central("a")
+    town.tables.server.silent = True
+    one = a.comes_classic()
+    assert list(town.table.parts) == [1]
+    town.tables.server.silent = False
+    town.advance(2)
+    two = a.comes_classic()
+    assert list(town.table.parts) == [1, 2]
+    assert (one.told, two.told) == ([], [])
+    assert None not in (one.seat, two.seat)
     town.stop()
 
 

@@ -16,7 +16,9 @@ from twisted.internet.defer import Deferred, DeferredLock, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 
-from lottery.central.place import Abandoned, Participant, Place
+from lottery.central.acknowledged import Acknowledged
+from lottery.central.participant import Participant
+from lottery.central.place import Abandoned, Place
 from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
 from lottery.errors import Code, DamagedLedger, RemoteProtocolError
@@ -63,7 +65,7 @@ class Conclusion:
         log: ActionLog,
         roll: Roll = ALONE,
     ) -> None:
-        """:param places: those of the agencies that succeeded.
+        """:param places: those of agencies that succeeded; of the others nobody speaks here.
 
         :param received: told of each agency that has acknowledged its winners.
         """
@@ -71,6 +73,7 @@ class Conclusion:
         self.number = record.draw
         self.record = record
         self.places = {place.agency: place for place in places if place.agency is not None}
+        self._published = roll is ALONE or record.state != "closing"
         self._clock = clock
         self._terms = terms
         self._disk = disk
@@ -82,7 +85,8 @@ class Conclusion:
         self._told_elsewhere: set[int] = set()
         self._publishing = DeferredLock()
         self._rereading = DeferredLock()
-        self._damage_told: set[int] = set()
+        self._acknowledged = Acknowledged(record.draw, record.places, log)
+        self._add_places()
 
     async def close(self) -> None:
         """Publish that the draw takes no more bets.
@@ -91,6 +95,17 @@ class Conclusion:
         """
         ledger, record = self.ledger, self.record
         self.record = await self._disk.do("closing", lambda: ledger.close(record))
+        self._published = True
+        self._add_places()
+        self.roll.watch(self)
+
+    def _add_places(self) -> None:
+        """Have a place for everybody who has succeeded, be it elsewhere or earlier."""
+        for part in self.record.succeeded:
+            if part.agency not in self.places:
+                place = self.places[part.agency] = Place(self._clock, self._terms.rejoin)
+                standing = Standing(part.bets, part.crc32, ended=True)
+                place.restore(part.agency, part.dialect, standing)
 
     async def run(self, winning_number: int | None) -> None:
         """Go on from the step reached to the end.
@@ -119,8 +134,11 @@ class Conclusion:
     async def expect(self, agency: int, wanted: Callable[[], bool]) -> None:
         """Let other centrals know that an agency has come here for its winners.
 
+        :raises RemoteProtocolError: BUSY, if it may have succeeded elsewhere.
         :raises Interrupted: if the central is being stopped.
         """
+        if not self._published and agency not in self.places:
+            raise RemoteProtocolError(Code.BUSY, f"draw {self.number} is being closed")
         if self.record.part_of(agency) is not None:
             await self.roll.enter(agency, wanted)
 
@@ -159,15 +177,7 @@ class Conclusion:
             raise RemoteProtocolError(
                 Code.LEFT_OUT, f"agency {hello.agency} has no part in draw {self.number} any more"
             )
-        if hello.acknowledged > part.bets:
-            sentence = (
-                f"{hello.acknowledged} bets were acknowledged to agency {hello.agency}, "
-                f"draw {self.number} has {part.bets} of them"
-            )
-            if hello.agency not in self._damage_told:  # a peer's word, which it may say for ever
-                self._damage_told.add(hello.agency)
-                self._log("damage", "fail", LogLevel.critical, error=sentence)
-            raise RemoteProtocolError(Code.SEQ, sentence)
+        self._acknowledged.check(hello, part.bets)
         standing = Standing(part.bets, part.crc32, ended=True)
         state = _STATES[self.record.state]
         session.join(place)
@@ -228,7 +238,7 @@ class Conclusion:
             if not why_not or place.dialect == classic.DIALECT or place.was_silent:
                 break
         self._due.discard(place.agency)
-        if place.agency in self._told_elsewhere:
+        if place.agency in self._told_elsewhere and why_not:
             return
         if not why_not or not self._is_stopped():  # else others wait for it, or the next start
             self.roll.told(place.agency, received=not why_not)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from lottery.central.acknowledged import Acknowledged
+from lottery.central.deadline import Deadline
 from lottery.central.outcomes import log_outcome
-from lottery.central.place import Abandoned, LeftOut, Participant, Place
+from lottery.central.participant import Participant
+from lottery.central.place import Abandoned, LeftOut, Place
 from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
 from lottery.errors import Code, RemoteProtocolError
@@ -62,12 +65,11 @@ class Draw:
         self.taken: dict[int, Place] = {}
         self.came: Deferred[None] = Deferred()
         self._next_number = 1
-        self._clock = clock
         self._terms = terms
-        self._deadline: IDelayedCall | None = None
+        self._deadline = Deadline(clock, terms.deadline, self._too_late)
         self._log = log
         self._restoring = False
-        self._damage_told: set[int] = set()  # a peer may say so for ever
+        self._acknowledged = Acknowledged(record.draw, record.places, log)
         self._roster: frozenset[int] | None = None
         self._classic_places = 0
         for place in self.places:
@@ -122,26 +124,38 @@ class Draw:
 
     # What other centrals know.
 
-    async def expect(self, agency: int, wanted: Callable[[], bool]) -> None:
+    async def expect(self, agency: int, wanted: Callable[[], bool]) -> Attendance | None:
         """Learn how it stands with an agency that comes, before it is let in.
 
         :param wanted: whether it is still there.
+        :returns: what a shared ledger says of it.
         :raises RemoteProtocolError: if it may not come.
         :raises Interrupted: if it is not, or the central is being stopped.
         """
-        await self.roll.enter(agency, wanted)
+        place = self.taken.get(agency)
+        if place is None:
+            return await self.roll.enter(agency, wanted)
+        place.arriving, known = True, None
+        try:
+            known = await self.roll.enter(agency, wanted)
+        finally:
+            place.arriving = False
+            if known is None:
+                self._leave_out_if_late(place)
+        return known
 
-    async def expect_classic(self, wanted: Callable[[], bool]) -> int | None:
+    async def expect_classic(self, wanted: Callable[[], bool]) -> Attendance | None:
         """Learn which number a classic agency gets; as :meth:`expect`."""
         self._check_classic()
         most = len(self.places) if self._roster is None else self._classic_places
         return await self.roll.enter_classic(self._roster or (), most, wanted)
 
-    def missed(self, agency: int) -> None:
+    def missed(self, known: Attendance) -> None:
         """Note that an agency has gone while it was let in."""
-        place = self.taken.get(agency)
+        place = self.taken.get(known.agency)
         if place is not None and place.session is None:
-            place.missed()
+            place.missed(known.standing.session)
+            self._leave_out_if_late(place)
 
     def learn(self, known: Attendance, *, here: bool, alive: bool) -> None:
         """Learn how an agency's part stands, at whichever central."""
@@ -149,12 +163,10 @@ class Draw:
         if place is None:
             if len(self.taken) == len(self.places):
                 return  # it came to a draw that had more places
-            place = self.taken[known.agency] = self.places[len(self.taken)]
             dialect = classic.DIALECT if known.standing.classic else lottery1.DIALECT
-            place.take(known.agency, dialect, None)
-            self._begin_deadline()
-            self._note_coming()
+            place = self._next_place(known.agency, dialect, None)
         place.learn(known, here=here, alive=alive)
+        self._leave_out_if_late(place)
 
     def is_missed(self, agency: int) -> bool:
         """Whether nobody here speaks for an agency."""
@@ -184,28 +196,14 @@ class Draw:
             raise RemoteProtocolError(
                 Code.LEFT_OUT, f"agency {agency} has no part in draw {self.number} any more"
             )
-        self._check_told(hello, place)
+        self._acknowledged.check(hello, place.stored if place is not None else 0)
         if place is None:
             place = self._take(agency, lottery1.DIALECT, session)
         else:
-            self._begin_deadline()
+            self._deadline.begin()
             session.join(place)
             place.come_back(session)
         place.when_settled(lambda: self._welcome(place, session))
-
-    def _check_told(self, hello: Hello, place: Place | None) -> None:
-        """Hold against what is stored what the agency was told is stored."""
-        stored = place.stored if place is not None else 0
-        if hello.acknowledged <= stored:
-            return
-        sentence = (
-            f"{hello.acknowledged} bets were acknowledged to agency {hello.agency}, "
-            f"draw {self.number} has {stored} of them"
-        )
-        if hello.agency not in self._damage_told and len(self._damage_told) < len(self.places):
-            self._damage_told.add(hello.agency)
-            self._log("damage", "fail", LogLevel.critical, error=sentence)
-        raise RemoteProtocolError(Code.SEQ, sentence)
 
     def _welcome(self, place: Place, session: Participant) -> None:
         if place.session is not session:
@@ -215,6 +213,9 @@ class Draw:
             return
         seat = None
         if not place.standing.ended:
+            if self._deadline.passed:
+                session.fail(Code.TIMEOUT, self._deadline.why.reason)
+                return
             try:
                 seat = self._seat(place, session)
             except RemoteProtocolError as error:
@@ -237,7 +238,8 @@ class Draw:
         else:
             place = self.taken[number]
             place.take(number, classic.DIALECT, session)
-            session.join(place)
+            if self._deadline.passed:
+                raise RemoteProtocolError(Code.TIMEOUT, self._deadline.why.reason)
         return self._seat(place, session)
 
     def _check_classic(self) -> None:
@@ -266,36 +268,37 @@ class Draw:
             raise RemoteProtocolError(
                 Code.FULL, f"all {len(self.places)} places of draw {self.number} are taken"
             )
-        place = self.places[len(self.taken)]
-        if place.decided:
+        if self.places[len(self.taken)].decided:
             # The deadline has passed; that the draw is not closed yet is for others' sake.
             raise RemoteProtocolError(Code.CLOSED, f"draw {self.number} takes no more agencies")
-        self.taken[agency] = place
-        self._begin_deadline()
+        return self._next_place(agency, dialect, session)
+
+    def _next_place(self, agency: int, dialect: str, session: Participant | None) -> Place:
+        place = self.taken[agency] = self.places[len(self.taken)]
+        self._deadline.begin()
         self._note_coming()
         place.take(agency, dialect, session)
-        session.join(place)
         return place
 
     def _note_coming(self) -> None:
         if not self.came.called:
             self.came.callback(None)
 
-    def _begin_deadline(self) -> None:
-        """Begin with the first session, be it of an agency that an earlier process knew."""
-        if self._deadline is None and self._terms.deadline and not self.closed:
-            self._deadline = self._clock.callLater(self._terms.deadline, self._too_late)
-
     def _too_late(self) -> None:
-        reason = f"it had not ended when the deadline of {self._terms.deadline:g} s passed"
         for place in self.places:
-            if place.decided:
-                continue
-            if place.session is not None:
-                place.session.fail(Code.TIMEOUT, reason)
+            if place.session is not None and not place.decided:
+                place.session.fail(Code.TIMEOUT, self._deadline.why.reason)
             elif place.agency is not None:
-                place.leave_out(LeftOut(Code.TIMEOUT, reason))
+                self._leave_out_if_late(place)
         self.roll.admit_no_more(self._nobody_else_comes)
+
+    def _leave_out_if_late(self, place: Place) -> None:
+        """Leave an agency out that nobody speaks for, once the deadline has passed.
+
+        In a ledger that is shared, it may be let in at the very moment, and be learnt of later.
+        """
+        if self._deadline.passed and place.session is None and not place.arriving:
+            place.leave_out(self._deadline.why)
 
     def _nobody_else_comes(self) -> None:
         for place in self.places[len(self.taken) :]:
@@ -310,8 +313,7 @@ class Draw:
 
     def _decide(self, results: Sequence[tuple[bool, object]]) -> list[Place]:
         self.closed = True
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
+        self._deadline.stop()
         return [
             place for place, (succeeded, _) in zip(self.places, results, strict=True) if succeeded
         ]

@@ -12,15 +12,15 @@ from twisted.python.failure import Failure
 
 from lottery.central.conclusion import Conclusion
 from lottery.central.draw import Draw
-from lottery.central.place import Participant, Place
+from lottery.central.participant import Participant
+from lottery.central.place import Place
 from lottery.central.reconnects import Reconnects
 from lottery.central.roll import ALONE, Roll
 from lottery.central.terms import DrawTerms
 from lottery.errors import Code, DamagedLedger, LotteryError, RemoteProtocolError
 from lottery.ledger.face import DrawLedger, Ledgers
 from lottery.ledger.longwork import Interrupted
-from lottery.ledger.record import AgencyPart, DrawRecord
-from lottery.ledger.standing import Standing
+from lottery.ledger.record import DrawRecord
 from lottery.ops.log import ActionLog
 from lottery.wire import classic
 from lottery.wire.messages import OPEN_DRAW, Hello
@@ -77,6 +77,10 @@ class Draws:
     def conclude(self, conclusion: Conclusion) -> None:
         """Note a draw that takes no more bets; its agencies' winners are due."""
         self._concluding[conclusion.number] = self.latest = conclusion
+        self.owe(conclusion)
+
+    def owe(self, conclusion: Conclusion) -> None:
+        """Note to whom the winners of a draw are due."""
         for agency, place in conclusion.places.items():
             if place.dialect != classic.DIALECT:  # there is no coming back in that one
                 latest = max(conclusion.number, self.unreceived.get(agency, 0))
@@ -91,16 +95,13 @@ class Draws:
         self,
         ledger: DrawLedger,
         record: DrawRecord,
-        places: Iterable[Place] | None = None,
+        places: Iterable[Place] = (),
         roll: Roll = ALONE,
     ) -> Conclusion:
         """Make what concludes a draw.
 
-        :param places: those of the agencies that succeeded; None: an earlier process had
-            them, and nobody speaks for them at present.
+        :param places: those of agencies that succeeded; of the others nobody speaks at present.
         """
-        if places is None:
-            places = [self._restored(part) for part in record.succeeded]
 
         def received(agency: int) -> None:
             self.received(agency, record.draw)
@@ -167,13 +168,13 @@ class Draws:
         where = await self._find(hello)
         if where is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(hello.draw))
-        await where.expect(hello.agency, lambda: not session.is_over())
+        known = await where.expect(hello.agency, lambda: not session.is_over())
         if isinstance(where, Draw) and where.closed and where is not self.open:
             await self._welcome(hello, session)  # it has closed meanwhile
         elif not session.is_over():
             where.hello(hello, session)
-        elif isinstance(where, Draw):
-            where.missed(hello.agency)
+        elif isinstance(where, Draw) and known is not None:
+            where.missed(known)
 
     async def _seat(self, session: Participant) -> None:
         await self._opened()
@@ -182,11 +183,11 @@ class Draws:
         draw = self.open
         if draw is None:
             raise RemoteProtocolError(Code.CLOSED, self._not_open(0))
-        number = await draw.expect_classic(lambda: not session.is_over())
+        known = await draw.expect_classic(lambda: not session.is_over())
         if not session.is_over():
-            session.seated(draw.classic(session, number))
-        elif number is not None:
-            draw.missed(number)
+            session.seated(draw.classic(session, known.agency if known is not None else None))
+        elif known is not None:
+            draw.missed(known)
 
     async def _opened(self) -> None:
         """Wait for the next draw, if it is being opened."""
@@ -206,18 +207,23 @@ class Draws:
         agency, wanted, opened = hello.agency, hello.draw, self.open
         if wanted == OPEN_DRAW:
             return opened
+        owed = 0
         if wanted == 0 and not (opened and not opened.closed and agency in opened.taken):
-            wanted = self.unreceived.get(agency, 0)
+            wanted = owed = self.unreceived.get(agency, 0)
         if wanted == 0 or (opened is not None and not opened.closed and opened.number == wanted):
             return opened
         if wanted in self._concluding:
             return self._concluding[wanted]
         try:
-            return await self._former(wanted)
+            former = await self._former(wanted)
         except (DamagedLedger, OSError) as error:
             raise RemoteProtocolError(
                 Code.STORAGE, f"the results of draw {wanted} cannot be read"
             ) from error
+        if owed and former is not None and agency in former.received:
+            self.received(agency, owed)  # at another central
+            return self.open
+        return former
 
     async def _former(self, number: int) -> Conclusion | None:
         """Give a draw that is at its end, if there was one of this number.
@@ -236,18 +242,15 @@ class Draws:
         found = await self._disk.do("former", work)
         if found is None:
             return None
-        if found[1].state == "open":
+        if found[1].state in ("open", "closing", "sealed"):
+            # Others are at it, and further than we are: we would never tell its winners.
             raise RemoteProtocolError(Code.BUSY, f"draw {number} is not open here yet")
         past = self._past.get(number)  # somebody else may have asked meanwhile
         if past is None:
             past = self._past[number] = self.conclusion(*found)
         return past
 
-    def _restored(self, part: AgencyPart) -> Place:
-        place = Place(self._clock, self.terms.rejoin)
-        place.restore(part.agency, part.dialect, Standing(part.bets, part.crc32, ended=True))
-        return place
-
     def _not_open(self, wanted: int) -> str:
         opened = "none" if self.open is None else f"draw {self.open.number}"
-        return f"draw {wanted} is not open, {opened} is" if wanted else "no draw is open"
+        asked = wanted not in (0, OPEN_DRAW)
+        return f"draw {wanted} is not open, {opened} is" if asked else "no draw is open"

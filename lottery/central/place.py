@@ -8,45 +8,19 @@ nothing is decided that an END under way would decide otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol as Interface
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from lottery.central.participant import Participant
 from lottery.central.roll import ALONE, Roll
 from lottery.errors import Code
 from lottery.ledger.face import Attendance
 from lottery.ledger.standing import Standing
 from lottery.wire import classic
-from lottery.wire.messages import Welcome
-from lottery.writer.seat import Seat, WriterClient
-
-
-class Participant(WriterClient, Interface):
-    """What a draw asks of the session that has a place in it."""
-
-    def join(self, place: Place) -> None:
-        """Speak for a place from now on, and tell it when that is over."""
-
-    def expected(self) -> None:
-        """It is let in, which takes a moment."""
-
-    def is_over(self) -> bool:
-        """Whether it is over, so that it needs no place any more."""
-
-    def seated(self, seat: Seat) -> None:
-        """Take the seat that a classic agency has come for."""
-
-    def welcome(self, welcome: Welcome, seat: Seat | None) -> None:
-        """Tell the agency where to go on; without a seat it has ended already."""
-
-    def fail(self, code: Code, sentence: str) -> None:
-        """Tell the agency why it is over, and leave."""
-
-    def deliver(self, draw: int, number: int, rows: Sequence[bytes]) -> Deferred[str]:
-        """Tell the agency its winning rows; fires with why that failed, if it did."""
+from lottery.writer.seat import Seat
 
 
 class LeftOut(Exception):
@@ -77,6 +51,7 @@ class Place:
     :ivar left_out: why it has failed, if it has.
     :ivar why_away: why its last session ended, in a few words.
     :ivar elsewhere: whether a session at another central speaks for it.
+    :ivar arriving: whether the agency is there and waits to be let in, so that it is not away.
     :ivar learnt: whether how it ended was decided elsewhere.
     :ivar was_silent: whether its last session ended because nothing moved.
     """
@@ -95,6 +70,7 @@ class Place:
         self.left_out: LeftOut | None = None
         self.elsewhere = False
         self.was_silent = False
+        self.arriving = False
         self.why_away = ""
         self.outcome: Deferred[int] = Deferred()
         self._clock = clock
@@ -102,6 +78,7 @@ class Place:
         self._roll = roll
         self._asked = self._has_asked = False
         self.learnt = False
+        self._number = 0  # of the session that speaks for it, in a ledger that others share
         self._seat: Seat | None = None
         self._failing: LeftOut | None = None
         self._rejoin: IDelayedCall | None = None
@@ -125,8 +102,11 @@ class Place:
     # Who speaks for it.
 
     def take(self, agency: int, dialect: str, session: Participant | None) -> None:
-        """Be an agency's from now on."""
+        """Be an agency's from now on; its session, if it has one here, is told so."""
         self.agency, self.dialect, self.session = agency, dialect, session
+        self._number = self.standing.session
+        if session is not None:
+            session.join(self)
 
     def restore(self, agency: int, dialect: str, standing: Standing) -> None:
         """Be that of an agency which an earlier process of the central knew."""
@@ -140,7 +120,7 @@ class Place:
 
     def come_back(self, session: Participant) -> None:
         """Let a newer session speak for the agency; an older one is told so and leaves."""
-        older, self.session = self.session, session
+        older, self.session, self._number = self.session, session, self.standing.session
         self.elsewhere = False
         self._stop_waiting(came=True)
         if older is not None:
@@ -156,7 +136,7 @@ class Place:
         self.session = None
         if not self.succeeded:
             # Of one that has, others wait to hear from us whether it has its winners.
-            self._roll.leave(self)
+            self._note_leaving(self._number)
         self.was_silent, self.why_away = why.code is Code.TIMEOUT, why.reason
         if self.decided or self._failing is not None:
             return
@@ -169,7 +149,11 @@ class Place:
         """Fail, unless an END that is under way turns out to be stored."""
         if not self.decided and self._failing is None:
             self._failing = why
-            self.when_settled(lambda: self.fail(why))
+            self.when_settled(lambda: self._fail_if_still(why))
+
+    def _fail_if_still(self, why: LeftOut) -> None:
+        if self._failing is why:  # else it was let in again meanwhile
+            self.fail(why)
 
     def when_settled(self, act: Callable[[], None]) -> None:
         """Do something once nothing of the agency is under way; at once if nothing is."""
@@ -182,10 +166,19 @@ class Place:
         """Wait for an agency whose session ended with an earlier process of the central."""
         self._wait_or_fail(LeftOut(Code.LEFT_OUT, "the central was started again"))
 
-    def missed(self) -> None:
-        """Note that the agency has gone while it was let in."""
-        self._roll.leave(self)
-        self._wait_or_fail(LeftOut(Code.LEFT_OUT, "the connection was lost"))
+    def missed(self, number: int) -> None:
+        """Note that the agency has gone while it was let in.
+
+        :param number: that of the session which it was given.
+        """
+        self._note_leaving(number)
+        if number >= self.standing.session:  # else it has come elsewhere since
+            self._wait_or_fail(LeftOut(Code.LEFT_OUT, "the connection was lost"))
+
+    def _note_leaving(self, number: int) -> None:
+        """Have it known that a session is over, which need not be the latest one."""
+        assert self.agency is not None
+        self._roll.leave(self.agency, number)
 
     def comes_back(self, seconds: float) -> Deferred[bool]:
         """Wait for another session; fires with whether one came in so many seconds."""
@@ -236,7 +229,9 @@ class Place:
         if known.left_out:
             self.decide(LeftOut(Code.LEFT_OUT, known.left_out))
             self._part_with_session(Code.LEFT_OUT, known.left_out)
-        elif newer and not here:
+        elif newer and here:
+            self._asked, self._failing = False, None  # what was asked was about an older session
+        elif newer:
             sentence = f"agency {self.agency} has come to another central"
             self._part_with_session(Code.TAKEN, sentence)
         self.elsewhere = not here and alive and not known.left_out
@@ -284,13 +279,18 @@ class Place:
         """Wait for an agency that is away, if it still is; one wait is enough."""
         if self.decided or self._failing is not None or self.session is not None:
             return
-        if self.elsewhere:
-            return
-        if self._rejoin is not None:
-            return  # it came and went again before it was settled
+        if self.elsewhere or self._rejoin is not None:
+            return  # the latter: it came and went again before it was settled
         reason = f"{why.reason}, and it did not come back within {self._rejoin_seconds:g} s"
         away = LeftOut(Code.LEFT_OUT, reason)
-        self._rejoin = self._clock.callLater(self._rejoin_seconds, self.fail, away)
+        self._rejoin = self._clock.callLater(self._rejoin_seconds, self._stays_away, away)
+
+    def _stays_away(self, why: LeftOut) -> None:
+        """Fail, unless the agency is there: a ledger that is away may keep it waiting for long."""
+        if self.arriving:
+            self._rejoin = self._clock.callLater(self._rejoin_seconds, self._stays_away, why)
+        else:
+            self.fail(why)
 
     def _stop_waiting(self, *, came: bool) -> None:
         if self._rejoin is not None and self._rejoin.active():

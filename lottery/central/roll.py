@@ -12,6 +12,7 @@ missed something.)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final
 from typing import Protocol as Interface
 
@@ -54,31 +55,36 @@ class Learner(Interface):
 class Roll(Interface):
     """Who takes part in a draw."""
 
-    async def enter(self, agency: int, wanted: Callable[[], bool]) -> None:
+    async def enter(self, agency: int, wanted: Callable[[], bool]) -> Attendance | None:
         """Let an agency come; whoever learns has learnt where it stands by then.
 
         :param wanted: whether it is still there: one that has gone, and waits for the ledger all
             the same, would fence its own next session.
+        :returns: where it stands; None: nobody but us has to do with it.
         :raises RemoteProtocolError: if it may not.
         :raises Interrupted: if the central is being stopped.
         """
 
     async def enter_classic(
         self, reserved: Collection[int], most: int, wanted: Callable[[], bool]
-    ) -> int | None:
-        """Let a classic agency come, and give its number; None: whichever is next here.
+    ) -> Attendance | None:
+        """Let a classic agency come, with a number; None: whichever is next here.
 
         :raises RemoteProtocolError: as :meth:`enter`, and so on.
         """
 
-    def leave(self, place: Place) -> None:
-        """Note that the agency's session here is over."""
+    def leave(self, agency: int, session: int) -> None:
+        """Note that a session of an agency here is over."""
 
     def leave_out(self, place: Place, why: LeftOut) -> None:
         """Decide that an agency has no part, if it may be so; the place is told how it is."""
 
     def admit_no_more(self, then: Callable[[], None]) -> None:
-        """Let nobody come any more who has no place; and do something when it is so."""
+        """Let nobody come any more who has no place.
+
+        :param then: called when it is so, if nobody else may have let somebody in; else the
+            learner learns it, behind whoever has come.
+        """
 
     def told(self, agency: int, *, received: bool) -> None:
         """Note whether an agency has received its winners."""
@@ -101,7 +107,7 @@ class Alone:
     ) -> None:
         """Let it come."""
 
-    def leave(self, place: Place) -> None:
+    def leave(self, agency: int, session: int) -> None:
         """Nobody has to know."""
 
     def leave_out(self, place: Place, why: LeftOut) -> None:
@@ -148,32 +154,30 @@ class Shared:
         self._arriving = 0
         self._stopped = False
 
-    async def enter(self, agency: int, wanted: Callable[[], bool]) -> None:
+    async def enter(self, agency: int, wanted: Callable[[], bool]) -> Attendance:
         """Let an agency come, with a session that no other one of it stands beside."""
-        await self._enter(lambda: self._draw.enter(agency), wanted)
+        return await self._enter(lambda: self._draw.enter(agency), wanted)
 
     async def enter_classic(
         self, reserved: Collection[int], most: int, wanted: Callable[[], bool]
-    ) -> int:
+    ) -> Attendance:
         """Let a classic agency come."""
-        kept = frozenset(reserved)
-        return await self._enter(lambda: self._draw.enter_classic(kept, most), wanted)
+        kept, arrival = frozenset(reserved), token_hex(8)
+        return await self._enter(lambda: self._draw.enter_classic(arrival, kept, most), wanted)
 
-    async def _enter(self, work: Callable[[], Attendance], wanted: Callable[[], bool]) -> int:
+    async def _enter(
+        self, work: Callable[[], Attendance], wanted: Callable[[], bool]
+    ) -> Attendance:
         self._arriving += 1
         try:
             known = await self._disk.do("hello", work, wanted)
         finally:
             self._arriving -= 1
         self._learn(known)
-        return known.agency
+        return known
 
-    def leave(self, place: Place) -> None:
-        """Note that the agency is away, if it has not come elsewhere."""
-        assert place.agency is not None
-        self._leave(place.agency, place.standing.session)
-
-    def _leave(self, agency: int, session: int) -> None:
+    def leave(self, agency: int, session: int) -> None:
+        """Note that the agency is away, if it has not come with a newer session."""
         self._in_background(self._disk.do("leave", lambda: self._draw.leave(agency, session)))
 
     def leave_out(self, place: Place, why: LeftOut) -> None:
@@ -191,13 +195,12 @@ class Shared:
         self._in_background(ask())
 
     def admit_no_more(self, then: Callable[[], None]) -> None:
-        """Have nobody let in by any central."""
+        """Have nobody let in by any central.
 
-        async def ask() -> None:
-            await self._disk.do("admit no more", self._draw.admit_no_more)
-            then()
-
-        self._in_background(ask())
+        Somebody may have come to another one of whom we have not learnt yet; the next look finds
+        all of them, and that nobody else comes.
+        """
+        self._in_background(self._disk.do("admit no more", self._draw.admit_no_more))
 
     def told(self, agency: int, *, received: bool) -> None:
         """Let other centrals know, which would wait for the agency."""
@@ -254,7 +257,7 @@ class Shared:
         for part in found.parts:
             seems_here = part.central == self._draw.central and not part.exact
             if seems_here and self._learner is not None and self._learner.is_missed(part.agency):
-                self._leave(part.agency, part.standing.session)
+                self.leave(part.agency, part.standing.session)
 
     def _learn(self, known: Attendance) -> None:
         alive = self._lives(known.central)

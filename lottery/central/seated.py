@@ -18,7 +18,7 @@ from lottery.wire.frames import RUN_BYTES
 from lottery.writer.seat import Seat
 
 if TYPE_CHECKING:
-    from lottery.central.place import Participant
+    from lottery.central.participant import Participant
     from lottery.wire.messages import Welcome
 
 

@@ -144,17 +144,27 @@ class Succession:
         """
         ledger, record, ledgers = closed.ledger, closed.record, self._ledgers
 
-        def behind_it() -> Unfinished:
+        def behind_it() -> tuple[Unfinished, list[Unfinished]]:
             ledger.close(record)
-            return ledgers.open(places())
+            return ledgers.open(places()), ledgers.recover(places())
 
+        missed: list[Unfinished] = []
         if ledgers.alone:
             opened = await self._disk.do_here("open", lambda: ledgers.open(places()))
         else:
-            opened = await self._disk.do("open", behind_it)
+            opened, unfinished = await self._disk.do("open", behind_it)
             if self._disk.stopped:
                 raise Interrupted
+            known = {each.number for each in self._rounds.concluding}
+            missed = [
+                each
+                for each in unfinished
+                if each.record.draw < opened.record.draw and each.record.draw not in known
+            ]
         self._rounds.note_opened(self._new(opened))
+        # Draws that others have held without us, and may have left.
+        self._draws += len(missed)
+        self.go_on(missed)
 
     def _new(self, opened: Unfinished) -> Draw:
         record = opened.record
@@ -221,6 +231,7 @@ class Succession:
         try:
             if draw is not None:
                 await conclusion.close()
+                self._rounds.owe(conclusion)
                 await draw.pool.close(self._settings.writer_timeout)
                 self.pools.remove(draw.pool)
                 log_left_out(draw, self._log)

@@ -88,7 +88,8 @@ class Attendances:
 class SharedDraw(Protocol):
     """What several centrals have to agree upon in a draw that is open.
 
-    Each of these happens once, for all of them, and to do it twice is harmless.
+    Each of these happens once, for all of them, and to do it twice is harmless: an answer may be
+    lost.
     """
 
     @property
@@ -104,9 +105,11 @@ class SharedDraw(Protocol):
         :raises RemoteProtocolError: CLOSED, FULL, or TAKEN by a classic agency.
         """
 
-    def enter_classic(self, reserved: Collection[int], most: int) -> Attendance:
+    def enter_classic(self, arrival: str, reserved: Collection[int], most: int) -> Attendance:
         """Let a classic agency come in, with the first number that no agency has.
 
+        :param arrival: what only this one is called: it cannot say who it is, and must not have
+            two numbers.
         :param reserved: numbers that are kept for others.
         :param most: how many classic agencies there may be.
         :raises RemoteProtocolError: CLOSED or FULL.
@@ -165,6 +168,7 @@ class DrawLedger(Protocol):
         """Publish that the draw takes no more bets.
 
         :param record: in the state closing, with all parts.
+        :raises NotNow: if another central has let somebody in whose part is not decided.
         """
 
     def seal(self, record: DrawRecord, interrupted: Callable[[], bool]) -> DrawRecord:
@@ -181,7 +185,9 @@ class DrawLedger(Protocol):
 
         :param winning_number: the fixed one; a draw that has promised a secret takes the one
             that is made of it instead.
-        :raises DamagedLedger: if the bets are not what was sealed.
+        :raises DamagedLedger: if the bets are not what was sealed, of files; in a database, only
+            the bets on the number are read, and ``lottery audit`` reads the others.
+        :raises LotteryError: if it has neither promised a secret nor is there a number.
         :raises Interrupted: soon after ``interrupted()`` has become true.
         """
 
@@ -285,7 +291,10 @@ class Ledgers(Protocol):
         """Give the agencies whose winners are not acknowledged, each with its latest such draw."""
 
     def open(self, places: int) -> Unfinished:
-        """Open the draw behind the last one there is, or go along with others that have done so."""
+        """Open the draw behind the last one there is, or go along with others that have done so.
+
+        :raises StartError: if it cannot be gone along with as the settings want it.
+        """
 
     def numbers(self) -> list[int]:
         """Give the number of each draw there is, in order."""

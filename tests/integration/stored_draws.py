@@ -92,7 +92,10 @@ def _store(dsn: str, unfinished: Unfinished) -> None:
     assert shared is not None
     with closing(DatabaseStore(checked_dsn(dsn), number)) as store:
         for agency in agencies_of(number):
-            came = shared.enter_classic([1], 1) if agency.classic else shared.enter(agency.agency)
+            if agency.classic:
+                came = shared.enter_classic("one", [1], 1)
+            else:
+                came = shared.enter(agency.agency)
             assert came.agency == agency.agency
             for entry in entries_of(agency):
                 store.append([entry])

@@ -82,7 +82,7 @@ def agencies_and_names(dsn: str) -> list[tuple[object, ...]]:
 def test_stores_and_answers(server: Server, draw: SharedDraw) -> None:
     """Both dialects, with nothing of the connection string where others can read it."""
     one, two = (draw.enter(agency).standing.session for agency in (5, 6))
-    number = draw.enter_classic((), 1)
+    number = draw.enter_classic("one", (), 1)
     three = number.standing.session
     dsn = f"{server.dsn}?password=geheim"
     with storing(dsn) as child:
@@ -145,7 +145,7 @@ def test_held_until_the_server_is_back(
 ) -> None:
     """Who can send again is asked to, who cannot waits and goes on by itself."""
     one = draw.enter(5).standing.session
-    number = draw.enter_classic((), 1)
+    number = draw.enter_classic("one", (), 1)
     two = number.standing.session
     with storing(server.dsn) as child:
         start = (opening(1, 5, latest=one), classic_opening(2, number.agency, latest=two))

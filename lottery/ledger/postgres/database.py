@@ -136,7 +136,8 @@ class DatabaseLedgers:
                 )
                 last = _last(connection)
                 assert last is not None
-            return self._unfinished(last[0], last[2])
+            opened = self._unfinished(last[0], last[2])
+            return evolve(opened, record=self._promised(connection, opened.record))
 
         return self._connections.do(work)
 

@@ -26,6 +26,7 @@ from lottery.ledger.postgres.connection import Connections
 from lottery.ledger.postgres.parts import DatabaseParts
 from lottery.ledger.postgres.rows import all_rows, winning_rows
 from lottery.ledger.record import AgencyPart, DrawRecord, FileDigest, decode, encode
+from lottery.ledger.segment import NotNow
 from lottery.ledger.standing import Standing
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class DatabaseDraw:
             found = self._record(connection, _HELD)
             if found.state != "open":
                 return found
-            parts = [_part(each) for each in self.shared.decided(connection)]
+            parts = [_part(each) for each in self.shared.all_parts(connection)]
             return self._publish(connection, evolve(found, state="closing", agencies=parts))
 
         return self._connections.do(work)
@@ -87,7 +88,8 @@ class DatabaseDraw:
                 secret = self._secret(connection, found.commitment)
                 number = number_of(secret, found.bets_csv.sha256, found.nonces)
             if number is None:
-                raise ValueError(f"draw {self.number} has promised no secret")
+                sentence = "so it needs a fixed --winning-number"
+                raise LotteryError(f"draw {self.number} has promised no secret, {sentence}")
             counts = {part.agency: 0 for part in found.succeeded}
             measure = Measure()
             for agency, row in self._winning_rows(connection, found, number):
@@ -274,7 +276,8 @@ _RECORD = b"SELECT record FROM lottery.draw WHERE draw = %s"
 def _part(found: Attendance) -> AgencyPart:
     standing = found.standing
     if not standing.ended and not found.left_out:
-        raise LotteryError(f"the part of agency {found.agency} is not decided")
+        sentence = f"agency {found.agency} has come to another central, and is not decided"
+        raise NotNow(errno.EAGAIN, sentence)
     return AgencyPart(
         agency=found.agency,
         dialect="classic" if standing.classic else "lottery/1",

@@ -40,9 +40,11 @@ class DatabaseParts:
         def work(connection: Connection) -> Attendance:
             found = self._locked(connection, agency)
             if found is None:
-                self._come(connection, agency, classic=False)
+                places, taken = self._hold_open(connection)
+                # Behind that lock: it may have come to another central while we waited for it.
                 found = self._locked(connection, agency)
-                assert found is not None
+                if found is None:
+                    found = self._come(connection, agency, places, taken)
             if found.standing.classic:
                 sentence = f"agency {agency} is a classic one in draw {self._draw}"
                 raise RemoteProtocolError(Code.TAKEN, sentence)
@@ -50,19 +52,22 @@ class DatabaseParts:
 
         return self._connections.do(work)
 
-    def enter_classic(self, reserved: Collection[int], most: int) -> Attendance:
+    def enter_classic(self, arrival: str, reserved: Collection[int], most: int) -> Attendance:
         def work(connection: Connection) -> Attendance:
-            self._hold_open(connection)
+            places, taken = self._hold_open(connection)
             rows = connection.execute(
-                "SELECT agency, classic FROM lottery.part WHERE draw = %s", (self._draw,)
+                "SELECT agency, classic, arrival FROM lottery.part WHERE draw = %s", (self._draw,)
             ).fetchall()
-            if sum(classic for _, classic in rows) >= most:
+            for agency, _, earlier in rows:
+                if earlier == arrival:
+                    found = self._locked(connection, agency)
+                    assert found is not None
+                    return self._exact(connection, found)
+            if sum(classic for _, classic, _ in rows) >= most:
                 raise RemoteProtocolError(Code.FULL, "all places of classic agencies are taken")
-            taken = {agency for agency, _ in rows}.union(reserved)
-            number = next(each for each in range(1, len(taken) + 2) if each not in taken)
-            self._come(connection, number, classic=True)
-            found = self._locked(connection, number)
-            assert found is not None
+            used = {agency for agency, _, _ in rows}.union(reserved)
+            number = next(each for each in range(1, len(used) + 2) if each not in used)
+            found = self._come(connection, number, places, taken, arrival)
             return self._with_session(connection, found)
 
         return self._connections.do(work)
@@ -148,8 +153,8 @@ class DatabaseParts:
 
         return self._connections.do(work)
 
-    def decided(self, connection: Connection) -> list[Attendance]:
-        """Give all parts, which have been decided, in order."""
+    def all_parts(self, connection: Connection) -> list[Attendance]:
+        """Give all parts, in order."""
         query = f"SELECT {_PART} ORDER BY agency"
         return [_attendance(row) for row in connection.execute(query.encode(), (self._draw,))]
 
@@ -159,43 +164,49 @@ class DatabaseParts:
         row = connection.execute(query.encode(), (self._draw, agency)).fetchone()
         return None if row is None else _attendance(row)
 
-    def _come(self, connection: Connection, agency: int, *, classic: bool) -> None:
-        """Give an agency a place.
+    def _come(
+        self, connection: Connection, agency: int, places: int, taken: int, arrival: str = ""
+    ) -> Attendance:
+        """Give an agency a place in a draw that is held open.
 
-        :raises RemoteProtocolError: CLOSED or FULL.
+        :param taken: so many of the places are taken.
+        :param arrival: that of a classic agency.
+        :raises RemoteProtocolError: FULL.
         """
-        places = self._hold_open(connection)
-        taken = connection.execute(
-            "SELECT count(*) FROM lottery.part WHERE draw = %s", (self._draw,)
-        ).fetchone()
-        assert taken is not None
-        if taken[0] >= places:
+        if taken >= places:
             sentence = f"all {places} places of draw {self._draw} are taken"
             raise RemoteProtocolError(Code.FULL, sentence)
         connection.execute(
-            "INSERT INTO lottery.part (draw, agency, classic, session) VALUES (%s, %s, %s, 0) "
-            "ON CONFLICT (draw, agency) DO NOTHING",
-            (self._draw, agency, classic),
+            "INSERT INTO lottery.part (draw, agency, classic, session, arrival) "
+            "VALUES (%s, %s, %s, 0, %s)",
+            (self._draw, agency, bool(arrival), arrival or None),
         )
+        connection.execute(
+            "UPDATE lottery.draw SET taken = taken + 1 WHERE draw = %s", (self._draw,)
+        )
+        found = self._locked(connection, agency)
+        assert found is not None
+        return found
 
-    def _hold_open(self, connection: Connection) -> int:
-        """Keep the draw as it is while an agency comes; gives how many places it has.
+    def _hold_open(self, connection: Connection) -> tuple[int, int]:
+        """Keep the draw as it is while an agency comes; one that comes first at a time.
 
+        :returns: how many places it has, and how many of them are taken.
         :raises RemoteProtocolError: CLOSED.
         """
-        query = "SELECT state, admits, places FROM lottery.draw WHERE draw = %s"
+        query = "SELECT state, admits, places, taken FROM lottery.draw WHERE draw = %s"
         # First without a lock: a draw that is being sealed is locked for long.
         for lock in ("", " FOR UPDATE"):
             row = connection.execute((query + lock).encode(), (self._draw,)).fetchone()
             assert row is not None
-            state, admits, places = row
+            state, admits, places, taken = row
             if state != "open":
                 sentence = f"draw {self._draw} takes no more bets"
                 raise RemoteProtocolError(Code.CLOSED, sentence)
             if not admits:
                 sentence = f"draw {self._draw} takes no more agencies"
                 raise RemoteProtocolError(Code.CLOSED, sentence)
-        return int(places)
+        return int(places), int(taken)
 
     def _with_session(self, connection: Connection, found: Attendance) -> Attendance:
         """Begin a session of an agency here; one that has ended comes for its winners only."""

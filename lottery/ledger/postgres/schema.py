@@ -4,13 +4,15 @@ Plain SQL that other engines know, too: no sequence, no trigger, no foreign key,
 in every key of what there is much of, so that it can be distributed by agency.
 
 ``draw``
-    One row a draw: its state, how many places it has, whether agencies that have no place yet
+    One row a draw: its state, how many places it has and how many of them are taken (to count
+    the parts would take long, while all who come wait), whether agencies that have no place yet
     may still come, the secret that was promised, and its record: the bytes that ``draw.json``
     would have.
 ``part``
     One row for each agency that has a place in a draw. ``session`` grows with each of its
     sessions, at whichever central: only the latest may store anything. ``central`` is where that
-    one is, NULL if the agency is away. ``ended`` with ``nonce`` is its END, ``left_out`` the
+    one is, NULL if the agency is away. ``arrival`` is of a classic one, so that it has its place
+    once. ``ended`` with ``nonce`` is its END, ``left_out`` the
     reason why it has no part any more; a part that has neither is not decided, and only of one
     that is do ``bets`` and ``crc`` say how much there is. The draw can close when all are
     decided, so whoever locks the row of a part and finds it undecided knows that the draw is
@@ -50,6 +52,7 @@ CREATE TABLE lottery.draw (
     draw integer PRIMARY KEY,
     state text NOT NULL,
     places integer NOT NULL,
+    taken integer NOT NULL DEFAULT 0,
     admits boolean NOT NULL,
     secret bytea,
     record bytea NOT NULL
@@ -59,6 +62,7 @@ CREATE TABLE lottery.part (
     agency bigint,
     classic boolean NOT NULL,
     session bigint NOT NULL,
+    arrival text,
     central text,
     ended boolean NOT NULL DEFAULT false,
     bets bigint NOT NULL DEFAULT 0,
