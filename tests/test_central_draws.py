@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from central_fakes import NONCE, Agency, House, batch, bets, roster_of
 from shared_fakes import Tables, house_of
 from twisted.logger import LogEvent
@@ -454,6 +455,64 @@ def test_a_draw_that_is_not_open_here_yet(tmp_path: Path) -> None:
         assert refused(b, 2, 2) == (Code.BUSY, "draw 2 is not open here yet")
         b.advance(1)
         assert welcome_of(b, 2, 2) == (2, DrawState.OPEN)
+
+
+@pytest.mark.parametrize("state", ["closing", "sealed"])
+def test_a_draw_that_was_held_without_us(tmp_path: Path, state: str) -> None:
+    """BUSY as long as its number is not drawn, which nobody does here; its winners, once it is."""
+    tables = Tables()
+    with (
+        house_of(tables, "a", tmp_path, agencies=1, rejoin=30.0) as a,
+        house_of(tables, "b", tmp_path, agencies=1, rejoin=30.0) as b,
+    ):
+        ends(a, 1).say(Received(1, 0))
+        ends(a, 1).say(Received(2, 0))
+        table = tables.draws[1]
+        drawn, table.record = table.record, evolve(table.record, state=state)
+        assert refused(b, 1, 2) == (Code.BUSY, "draw 2 is not open here yet")
+        table.record = drawn
+        assert welcome_of(b, 1, 2) == (2, DrawState.DELIVERED)
+
+
+def test_a_draw_that_was_left_by_who_held_it(tmp_path: Path) -> None:
+    """A central that had nothing to do with it goes on with it, behind the one that it knows."""
+    tables = Tables()
+    with house_of(tables, "b", tmp_path, agencies=1, rejoin=30.0) as b:
+        with house_of(tables, "a", tmp_path, agencies=1, rejoin=30.0) as a:
+            ends(a, 1).say(Received(1, 0))
+            a.advance(1)
+            assert a.draw.number == 2
+            ends(a, 1, WON)
+            table = tables.draws[1]
+            table.record = evolve(table.record, state="closing", winning_number=None)
+            a.crashed = True
+        b.advance(1)
+        assert b.draw.number == 3
+        b.advance(1)
+        assert b.record(2).state in ("drawn", "delivered")
+        assert welcome_of(b, 1, 2)[0] == 2
+
+
+def test_winners_that_were_received_at_another_central(tmp_path: Path) -> None:
+    """Whoever comes to this one with nothing in mind belongs to the open draw."""
+    tables = Tables()
+    with (
+        house_of(tables, "a", tmp_path, agencies=1, rejoin=1.0) as a,
+        house_of(tables, "b", tmp_path, agencies=1, rejoin=1.0) as b,
+    ):
+        ends(a, 1, WON).reset()
+        for house in (a, b, a, b):
+            house.advance(2)
+        assert b.record(1).state == "delivered"
+        assert b.central._rounds.unreceived == {1: 1}
+        back = a.arrive()
+        back.say(Hello(1, 1))
+        back.heard()
+        back.say(Received(1, 1))
+        a.advance(1)
+        assert [part.received for part in a.record(1).agencies] == [True]
+        assert welcome_of(b, 1) == (2, DrawState.OPEN)
+        assert b.central._rounds.unreceived == {}
 
 
 @pytest.mark.parametrize("error", [LotteryError("no way"), ValueError("a bug")])

@@ -216,14 +216,22 @@ class Draws:
             return self._concluding[wanted]
         try:
             former = await self._former(wanted)
+            if owed and former is not None and await self._has_received(agency, former):
+                self.received(agency, owed)
+                return self.open
         except (DamagedLedger, OSError) as error:
             raise RemoteProtocolError(
                 Code.STORAGE, f"the results of draw {wanted} cannot be read"
             ) from error
-        if owed and former is not None and agency in former.received:
-            self.received(agency, owed)  # at another central
-            return self.open
         return former
+
+    async def _has_received(self, agency: int, former: Conclusion) -> bool:
+        """Whether an agency has its winners of a draw at its end, be it from another central."""
+        if self._ledgers.alone:
+            return agency in former.received
+        record = await self._disk.do("former", former.ledger.read)
+        part = record.part_of(agency)
+        return part is not None and bool(part.received)
 
     async def _former(self, number: int) -> Conclusion | None:
         """Give a draw that is at its end, if there was one of this number.
