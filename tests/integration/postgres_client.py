@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,3 +46,17 @@ class Database:
     def sql(self, text: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one statement; gives the rows, if any."""
         return query(self.dsn, text, *values)
+
+    @contextmanager
+    def held(self, text: str) -> Iterator[None]:
+        """Keep what a statement locks until the block ends."""
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(text)
+            yield
+
+    def wait_for(self, text: str, wanted: list[tuple[Any, ...]], seconds: float) -> None:
+        """Wait until a statement gives these rows: nothing tells when it would."""
+        limit = time.monotonic() + seconds
+        while (found := self.sql(text)) != wanted:
+            assert time.monotonic() < limit, found
+            time.sleep(0.005)

@@ -415,8 +415,8 @@ def test_another_number(lottery, copied: Database) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE lottery.draw SET admits = NOT admits",
-        "UPDATE lottery.part SET session = session + 1",
+        "UPDATE lottery.draw SET admits = NOT admits, taken = 0",
+        "UPDATE lottery.part SET session = session + 1, arrival = 'x'",
         "UPDATE lottery.part SET central = 'x' WHERE left_out IS NULL",
         "UPDATE lottery.part SET received = true WHERE draw = 1 AND agency = 2",
         "DELETE FROM lottery.central",
