@@ -31,6 +31,7 @@ COUNTS: Final = {
     "kills": Count(40, 1000),  # kill -9 of processes at random moments
     "kills with a database": Count(12, 500),
     "calls": Count(20, ALL),  # kill -9 at a call on the ledger or the record
+    "calls on a database": Count(12, ALL),  # kill -9 at whatever is sent or heard
     "second kills": Count(6, ALL),  # and at a call of the start behind it
     "disk errors": Count(18, ALL),  # EIO and ENOSPC from a call
     "full disks": Count(3, 20),  # a file system of memory that is really full

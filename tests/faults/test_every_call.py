@@ -1,4 +1,8 @@
-"""kill -9 at every single call that changes the ledger or the draw's record, and once more."""
+"""kill -9 at every single call that changes the ledger or the draw's record, and once more.
+
+With files these are calls on them, with a database those by which anything is sent or heard: the
+moments before and behind each answer, be it that of a COMMIT.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,17 @@ from typing import Final, NamedTuple
 import pytest
 from counts import count, dice, sample_of
 from day import Day, rows_of_agency
+from postgres import Server
 from programs import PLAIN
-from tracing import files_of, most_calls, needs_strace, traced
+from tracing import RECEIVES, SENDS, files_of, most_calls, needs_strace, traced
 
+pytest_plugins = ["postgres_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
 BETS: Final = 30
 GROUPS: Final = ("segments", "record")
+#: All that is said to the database, and to agencies.
+CONNECTIONS: Final = "connections"
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +35,7 @@ def _where_it_works() -> None:
 
 
 class Point(NamedTuple):
-    """The ``number``-th call of a name on the files of a group."""
+    """The ``number``-th call of a name on the files of a group, or on connections."""
 
     group: str
     name: str
@@ -38,18 +46,29 @@ class Point(NamedTuple):
 
     def program(self, day: Path) -> list[str]:
         """The words that start a central which is killed there."""
-        inject = f"{self.name}:signal=SIGKILL:when={self.number}"
-        return traced(day / "trace", inject, paths=files_of(day / "lottery-data", self.group))
+        return watched(day, self.group, f"{self.name}:signal=SIGKILL:when={self.number}")
+
+
+def watched(day: Path, group: str, *inject: str) -> list[str]:
+    """The words that start a central whose calls on a group are traced."""
+    if group == CONNECTIONS:
+        return traced(day / "trace", *inject, calls=(*SENDS, *RECEIVES))
+    return traced(day / "trace", *inject, paths=files_of(day / "lottery-data", group))
 
 
 def play(
-    directory: Path, rng: random.Random, programs: Sequence[Sequence[str]], kill: bool = False
+    directory: Path,
+    rng: random.Random,
+    programs: Sequence[Sequence[str]],
+    kill: bool = False,
+    ledger: str | None = None,
 ) -> Day:
     """Play a small day to its end, and ask the oracle.
 
     :param kill: kill the first central in the middle of it.
     """
-    with Day(directory, 2, "--writers", 2, "--rejoin", 5, programs=programs) as day:
+    options = ("--writers", 2, "--rejoin", 5)
+    with Day(directory, 2, *options, programs=programs, ledger=ledger) as day:
         for agency in (1, 2):
             rows = rows_of_agency(agency, BETS, rng)
             day.recorder(agency, rows, rng, sizes=(10,), windows=(1,))
@@ -63,18 +82,23 @@ def play(
     return day
 
 
-def points(directory: Path, rng: random.Random, groups: Sequence[str], life: int) -> list[Point]:
+def points(
+    directory: Path,
+    rng: random.Random,
+    groups: Sequence[str],
+    life: int,
+    ledger: str | None = None,
+) -> list[Point]:
     """Every call there is in a life of a central, by tracing one: 0 is the first, 1 the second."""
     found = []
     for group in groups:
         day = directory / f"traced-{group}"
         day.mkdir()
-        trace = day / "trace"
-        program = traced(trace, paths=files_of(day / "lottery-data", group))
-        play(day, rng, [program] if life == 0 else [PLAIN, program], kill=life > 0)
+        program = watched(day, group)
+        play(day, rng, [program] if life == 0 else [PLAIN, program], life > 0, ledger)
         found += [
             Point(group, name, number)
-            for name, calls in sorted(most_calls(trace).items())
+            for name, calls in sorted(most_calls(day / "trace").items())
             for number in range(1, calls + 1)
         ]
         shutil.rmtree(day)
@@ -96,6 +120,20 @@ def test_a_kill_at_every_call(tmp_path: Path) -> None:
     assert met >= len(chosen) * 0.7
 
 
+def test_a_kill_at_every_call_on_a_database(tmp_path: Path, postgres_server: Server) -> None:
+    """So it is when nobody hears what has become of a COMMIT, or of a step of the draw."""
+    rng = dice("calls on a database")
+    with postgres_server.database() as database:
+        every = points(tmp_path, rng, [CONNECTIONS], 0, database.dsn)
+    chosen = sample_of(rng, every, count("calls on a database"), kind)
+    met = 0
+    for point in chosen:
+        with postgres_server.database() as database:
+            met += trial(tmp_path, rng, [point], database.dsn)
+    print(f"{met} of {len(chosen)} kills befell somebody; there are {len(every)} calls")
+    assert met >= len(chosen) * 0.7
+
+
 def test_a_second_kill_at_every_call_of_the_start(tmp_path: Path) -> None:
     """The central is killed, and again at a call of the start that follows: of the salvage, too."""
     rng = dice("second kills")
@@ -107,7 +145,9 @@ def test_a_second_kill_at_every_call_of_the_start(tmp_path: Path) -> None:
     assert met >= len(chosen)
 
 
-def trial(directory: Path, rng: random.Random, kills: Sequence[Point | None]) -> bool:
+def trial(
+    directory: Path, rng: random.Random, kills: Sequence[Point | None], ledger: str | None = None
+) -> bool:
     """Play a day with these kills, one for each life; None: in the middle of the day.
 
     :returns: whether the last one befell somebody.
@@ -116,7 +156,7 @@ def trial(directory: Path, rng: random.Random, kills: Sequence[Point | None]) ->
     day = directory / "trial"
     day.mkdir()
     programs = [point.program(day) if point else list(PLAIN) for point in kills]
-    done = play(day, rng, programs, kill=kills[0] is None)
+    done = play(day, rng, programs, kills[0] is None, ledger)
     shutil.rmtree(day)
     lives = done.lives[len(kills) - 1 :]
     statuses = done.statuses[len(kills) - 1 :]

@@ -43,6 +43,8 @@ CALLS: Final = (
 
 #: Calls by which bytes get into a connection.
 SENDS: Final = ("sendto", "sendmsg", "write", "writev")
+#: Calls by which they come out of one.
+RECEIVES: Final = ("recvfrom", "recvmsg")
 #: Calls that may hold bytes: those, and what is written to a place in a file.
 _WITH_BYTES: Final = frozenset({*SENDS, "pwrite64"})
 
