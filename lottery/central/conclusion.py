@@ -73,7 +73,7 @@ class Conclusion:
         self.number = record.draw
         self.record = record
         self.places = {place.agency: place for place in places if place.agency is not None}
-        self._published = roll is ALONE or record.state != "closing"
+        self._is_closing = False
         self._clock = clock
         self._terms = terms
         self._disk = disk
@@ -94,8 +94,9 @@ class Conclusion:
         :raises Interrupted: if the central is being stopped.
         """
         ledger, record = self.ledger, self.record
+        self._is_closing = self.roll is not ALONE
         self.record = await self._disk.do("closing", lambda: ledger.close(record))
-        self._published = True
+        self._is_closing = False
         self._add_places()
         self.roll.watch(self)
 
@@ -137,7 +138,7 @@ class Conclusion:
         :raises RemoteProtocolError: BUSY, if it may have succeeded elsewhere.
         :raises Interrupted: if the central is being stopped.
         """
-        if not self._published and agency not in self.places:
+        if self._is_closing and agency not in self.places:
             raise RemoteProtocolError(Code.BUSY, f"draw {self.number} is being closed")
         if self.record.part_of(agency) is not None:
             await self.roll.enter(agency, wanted)

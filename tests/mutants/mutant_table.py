@@ -530,4 +530,81 @@ MUTANTS: Final = (
         ),
         ("tests/test_ops_api.py::test_a_draw",),
     ),
+    Mutant(
+        "a writer that does not lock the parts of its agencies",
+        (
+            Edit(
+                "lottery/ledger/postgres/store.py",
+                "ORDER BY agency FOR UPDATE\n",
+                "ORDER BY agency\n",
+            ),
+        ),
+        ("tests/integration/test_postgres_store.py",),
+    ),
+    Mutant(
+        "a session that was told wrong leaves a hole in a database",
+        (
+            Edit(
+                "lottery/ledger/postgres/store.py",
+                "                self._see_that_they_follow(connection, entries)\n",
+                "",
+            ),
+        ),
+        ("tests/integration/test_postgres_store.py::test_a_session_that_was_told_wrong",),
+    ),
+    Mutant(
+        "a commit that the standby has not confirmed",
+        (
+            Edit(
+                "lottery/ledger/postgres/connection.py",
+                '    if "WARNING" in severities:\n',
+                '    if "ERROR" in severities:\n',
+            ),
+        ),
+        ("tests/integration/test_postgres_store.py::test_a_commit_that_is_not_confirmed",),
+    ),
+    Mutant(
+        "each central draws a number of its own",
+        (
+            Edit(
+                "lottery/ledger/postgres/draw.py",
+                '            if found.state != "sealed":\n                return found\n',
+                "",
+            ),
+        ),
+        ("tests/integration/test_shared_races.py",),
+    ),
+    Mutant(
+        "whoever was told so has closed the draw over others",
+        (
+            Edit(
+                "lottery/central/conclusion.py",
+                "        self._is_closing = False\n        self._add_places()\n",
+                "        self._is_closing = False\n",
+            ),
+        ),
+        ("tests/test_central_roll.py::test_one_that_another_roster_lets_in",),
+    ),
+    Mutant(
+        "an agency that waits for the database is away",
+        (
+            Edit(
+                "lottery/central/place.py",
+                "        if self.arriving:\n            self._rejoin",
+                "        if False:\n            self._rejoin",
+            ),
+        ),
+        ("tests/test_central_roll.py::test_an_agency_that_waits_longer_than_it_may_be_away",),
+    ),
+    Mutant(
+        "the lease of another central never ends",
+        (
+            Edit(
+                "lottery/central/roll.py",
+                "        return silent < LEASE_SECONDS\n",
+                "        return silent >= 0\n",
+            ),
+        ),
+        ("tests/test_central_roll.py::test_a_central_that_dies",),
+    ),
 )
