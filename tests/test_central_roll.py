@@ -1021,8 +1021,9 @@ def test_an_agency_that_waits_long_to_be_let_in() -> None:
     town.stop()
 
 
-def test_an_agency_that_waits_longer_than_it_may_be_away() -> None:
-    """It is there, and the database is not: nobody leaves it out for that."""
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_an_agency_that_waits_longer_than_it_may_be_away(gives_up: bool) -> None:
+    """It is there, and the database is not: nobody leaves it out, unless it has gone for long."""
     town = Town(1)
     a = town.central("a")
     five = a.comes(5)
@@ -1032,32 +1033,20 @@ def test_an_agency_that_waits_longer_than_it_may_be_away() -> None:
     town.tables.server.away = True
     back = a.comes(5)
     town.advance(REJOIN + 10)
+    if gives_up:
+        back.over = True
+        town.advance(REJOIN)
     town.tables.server.away = False
     town.advance(3)
     assert back.told == []
-    assert [each.next_index for each in back.welcomes] == [1]
-    a.ends(back, 1)
-    town.look()
-    assert town.table.record.agencies[0].outcome == "succeeded"
-    town.stop()
-
-
-def test_an_agency_that_waits_in_vain_is_away() -> None:
-    """It gives up before the database is back: its time goes on."""
-    town = Town(1)
-    a = town.central("a")
-    five = a.comes(5)
-    a.sends(five, ROWS[:1])
-    five.goes("gone")
-    town.advance(1)
-    town.tables.server.away = True
-    back = a.comes(5)
-    town.advance(REJOIN + 10)
-    back.over = True
-    town.advance(REJOIN)
-    town.tables.server.away = False
-    town.advance(3)
-    assert town.table.parts[5].left_out == f"gone{NOT_BACK}"
+    if not gives_up:
+        assert [each.next_index for each in back.welcomes] == [1]
+        a.ends(back, 1)
+        town.look()
+    (part,) = town.table.record.agencies
+    assert (part.outcome, part.reason) == (
+        ("left_out", f"gone{NOT_BACK}") if gives_up else ("succeeded", "")
+    )
     town.stop()
 
 
