@@ -52,7 +52,7 @@ class Costs:
 
     :ivar look: CPU seconds of a central for each agency whenever it looks at all of them.
     :ivar enter: seconds for which nobody else comes in, when an agency does that has no place
-        yet, for each that has one; it counts them.
+        yet.
     :ivar seal: seconds for each bet, of one central that has the database to itself.
     :ivar disk: bytes of a bet in the table and both indexes, with its part of a batch.
     :ivar wal: bytes of a bet in the log of a database whose indexes are in memory.
@@ -133,7 +133,7 @@ def needs(lottery: Lottery, machines: Machines, costs: Costs, centrals: int = 0)
     central = max(0.0, machines.central * USE - looks) / costs.central.of(1, lottery.batch)
     database = machines.database * USE / costs.database.of(1, lottery.batch)
     centrals = centrals or (max(1, ceil(lottery.peak / central)) if central else 0)
-    hellos = max(costs.central.agency / max(centrals, 1), costs.enter * lottery.agencies / 2)
+    hellos = max(costs.central.agency / max(centrals, 1), costs.enter)
     return Needs(
         peak=lottery.peak,
         central=central,
