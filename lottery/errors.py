@@ -31,7 +31,7 @@ class Code(IntEnum):
     TAKEN = 14  # another session has this agency's place
     LEFT_OUT = 15  # this agency has failed in this draw
     STOPPING = 16  # the central is being stopped
-    BUSY = 17  # the agency comes too often
+    BUSY = 17  # not now: the agency comes too often, or too early
 
 
 class LotteryError(Exception):

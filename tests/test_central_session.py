@@ -1166,6 +1166,27 @@ def test_a_deadline_with_an_end_in_the_writers_hands(tmp_path: Path) -> None:
         assert agency.heard() == [Error(Code.TIMEOUT, reason)]
 
 
+def test_a_deadline_with_an_end_that_is_stored_after_all(tmp_path: Path) -> None:
+    """It was in time: the agency comes again, and has its winners."""
+    with House(tmp_path, deadline=60.0, silence=0.0, writer_timeout=100.0) as house:
+        agency = house.greeted(1)
+        house.children[0].stopped = True
+        agency.say(End(0, NONCE))
+        house.advance(60)
+        house.children[0].stopped = False
+        house.settle()
+        stored, error = agency.heard()
+        assert stored == Ack(0, True)
+        assert error == Error(Code.BUSY, "its END is stored, come again for the winners")
+        assert house.left_out(1) == {}
+        back = house.arrive()
+        back.say(Hello(1, 1))
+        welcome, winners = back.heard()
+        assert isinstance(welcome, Welcome)
+        assert welcome.ended
+        assert winners == Winners(1, 7574, 0, 0, b"")
+
+
 def test_who_waits_for_us_is_not_silent(tmp_path: Path) -> None:
     """For an acknowledgement, or for the draw, an agency may wait for as long as it takes."""
     with House(tmp_path, agencies=2, silence=SILENCE, writer_timeout=1000.0) as house:

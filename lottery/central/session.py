@@ -203,9 +203,15 @@ class AgencySession(SeatedPeer):
             self._seat = None
             self._connection.pause()
             seat.leave()
-            seat.when_settled(lambda: self._say_last(last))
+            seat.when_settled(lambda: self._say_last(self._after_all(code, last)))
         self._left(LeftOut(code, sentence), may_return=may_return)
         self._finish_delivery(sentence)
+
+    def _after_all(self, code: Code, last: Message) -> Message:
+        """Have an agency that seemed late come again for its winners, if its END is stored."""
+        if code is Code.TIMEOUT and self._place is not None and self._place.succeeded:
+            return self.speech.error(Code.BUSY, "its END is stored, come again for the winners")
+        return last
 
     def _say_last(self, last: Message) -> None:
         if self._connection.leaving:

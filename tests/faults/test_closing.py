@@ -46,13 +46,14 @@ def test_the_deadline_while_agencies_stream(
 ) -> None:
     """Every batch is acknowledged and in the seal, or neither; the one that ended has its draw."""
     rng = random.Random(f"{dice('deadlines').random()} {trial}")
-    deadline = rng.uniform(0.4, 1.2)
+    deadline = rng.uniform(1, 2) if ledger_url is None else rng.uniform(3, 4)
     options = ("--writers", rng.choice((1, 2, 4)), "--deadline", f"{deadline:.3f}")
     codes = ("TIMEOUT", "LEFT_OUT", "CLOSED")
     with Day(
         tmp_path, STREAMING + 1, *options, statuses=(), sent_away=codes, ledger=ledger_url
     ) as day:
-        day.recorder(STREAMING + 1, rows_of_agency(STREAMING + 1, 50, rng), rng)
+        first = day.recorder(STREAMING + 1, rows_of_agency(STREAMING + 1, 50, rng), rng)
+        assert day.reached(lambda: first.history.ended)
         for agency in range(1, STREAMING + 1):
             day.recorder(agency, Endless(agency), rng, sizes=(1, 10, 40), windows=(1, 4, 16))
         day.await_over()
