@@ -28,6 +28,7 @@ from lottery.ledger.postgres.connection import (
 from lottery.ledger.segment import NoRoom, NotNow
 
 OPTIONS = module._OPTIONS
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 DEFAULTS = {
     "target_session_attrs": "read-write",
     "connect_timeout": "2",
@@ -287,7 +288,7 @@ def test_a_transaction() -> None:
     connection: Any = FakeConnection()
     with transaction(connection) as within:
         within.execute("ONE")
-    assert connection.said == ["BEGIN", "ONE", "COMMIT"]
+    assert connection.said == [BEGIN, "ONE", "COMMIT"]
     assert connection.listening == []
     connection.close()
 
@@ -303,7 +304,7 @@ def test_a_commit_with_a_remark(severity: str) -> None:
     else:
         with transaction(connection):
             pass
-    assert connection.said == ["BEGIN", "COMMIT"]
+    assert connection.said == [BEGIN, "COMMIT"]
     assert connection.listening == []
     connection.close()
 
@@ -317,7 +318,7 @@ def test_a_commit_with_a_remark(severity: str) -> None:
     ],
 )
 @pytest.mark.parametrize("cut", [False, True])
-@pytest.mark.parametrize("statement", ["BEGIN", "ONE"])
+@pytest.mark.parametrize("statement", [BEGIN, "ONE"])
 def test_a_transaction_that_fails(
     statement: str, cut: bool, error: psycopg.Error, kind: type[Exception]
 ) -> None:
@@ -329,7 +330,7 @@ def test_a_transaction_that_fails(
     assert type(found.value) is kind
     begun = statement == "ONE"
     assert connection.said == [
-        "BEGIN", *["ONE"] * begun, *["ROLLBACK"] * (begun and not cut),
+        BEGIN, *["ONE"] * begun, *["ROLLBACK"] * (begun and not cut),
     ]  # fmt: skip
     connection.close()
 
@@ -364,7 +365,7 @@ def test_what_else_ends_a_transaction(error: BaseException) -> None:
     with pytest.raises(type(error)) as found, transaction(connection):
         raise error
     assert found.value is error
-    assert connection.said == ["BEGIN", "ROLLBACK"]
+    assert connection.said == [BEGIN, "ROLLBACK"]
     connection.close()
 
 
@@ -422,7 +423,7 @@ def test_work_in_a_transaction(made: Made) -> None:
     connections = Connections("host=h", "x")
     assert [connections.do(one) for _ in range(3)] == [7, 7, 7]
     (connection,) = made.all
-    assert connection.said == ["BEGIN", "ONE", "COMMIT"] * 3
+    assert connection.said == [BEGIN, "ONE", "COMMIT"] * 3
     connections.close()
     assert connection.closed
 
@@ -445,7 +446,7 @@ def test_threads_have_connections_of_their_own(made: Made) -> None:
 @pytest.mark.parametrize(
     "failing",
     [
-        {"BEGIN": psycopg.OperationalError("server closed the connection")},
+        {BEGIN: psycopg.OperationalError("server closed the connection")},
         {"ONE": errors.AdminShutdown("terminating connection")},
         {"COMMIT": psycopg.OperationalError("server closed the connection")},
     ],
@@ -460,7 +461,7 @@ def test_an_idle_connection_that_is_gone(made: Made, failing: dict[str, psycopg.
     assert connections.do(one) == 7
     assert len(made.all) == 4
     assert [each.closed for each in made.all] == [True, True, True, False]
-    assert made.all[3].said == ["BEGIN", "ONE", "COMMIT"]
+    assert made.all[3].said == [BEGIN, "ONE", "COMMIT"]
     connections.close()
 
 
@@ -508,7 +509,7 @@ def test_work_that_raises(made: Made) -> None:
         connections.do(fails)
     assert connections.do(one) == 7
     (connection,) = made.all
-    assert connection.said == ["BEGIN", "ROLLBACK", "BEGIN", "ONE", "COMMIT"]
+    assert connection.said == [BEGIN, "ROLLBACK", BEGIN, "ONE", "COMMIT"]
     connections.close()
 
 

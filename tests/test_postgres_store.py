@@ -165,10 +165,10 @@ ANA: Final = "Ana,Gil,1,2000-01-01,7"
 BO: Final = "Bo %d %%,5,02,1999-12-31,0042"
 #: Of a first group with an END in it, and of later ones of the same sessions without.
 FIRST: Final = [
-    "BEGIN", "SELECT agency,", "SELECT agency,", "INSERT INTO", "COPY lottery.bet",
+    "BEGIN ISOLATION", "SELECT agency,", "SELECT agency,", "INSERT INTO", "COPY lottery.bet",
     "UPDATE lottery.part", "COMMIT",
 ]  # fmt: skip
-LATER: Final = ["BEGIN", "SELECT agency,", "INSERT INTO", "COPY lottery.bet", "COMMIT"]
+LATER: Final = ["BEGIN ISOLATION", "SELECT agency,", "INSERT INTO", "COPY lottery.bet", "COMMIT"]
 
 
 def test_a_group_is_one_transaction(database: FakeDatabase) -> None:
@@ -364,7 +364,7 @@ def test_close(database: FakeDatabase, lost: bool) -> None:
     store = store_at(database)
     connection: Any = store._connection
     if lost:
-        database.failing["BEGIN"] = errors.AdminShutdown("away")
+        database.failing["BEGIN ISOLATION"] = errors.AdminShutdown("away")
         with pytest.raises(NotNow):
             store.append([entry(5, 0, ANA)])
     store.close()

@@ -216,6 +216,13 @@ def test_a_password_that_is_wrong_is_not_told(postgres_database: Database) -> No
     assert "nobody" in str(error.value)
 
 
+def be_patient(store: DatabaseStore) -> None:
+    """Let a store wait for locks for longer than it does, else that would end what it does."""
+    connection = store._connection
+    assert connection is not None
+    connection.execute("SET lock_timeout = '60s'")
+
+
 def meanwhile(store: DatabaseStore, group: list[Entry], happens: Callable[[], object]) -> object:
     """Begin to store, and let something happen; gives how it ends: an exception or None."""
     with ThreadPoolExecutor(1) as thread:
@@ -294,6 +301,29 @@ def test_a_newer_session_waits_for_what_is_under_way(table: Table) -> None:
         with pytest.raises(Refused):
             store.append([entry(session, 2, ROWS[0])])
     assert table.rows() == entry(session, 0, *ROWS).body
+
+
+def test_a_role_with_an_isolation_of_its_own(table: Table) -> None:
+    """Who has waited for a part sees what was stored meanwhile, also if the default is another."""
+    session = table.enter()
+    query(table.dsn, "CREATE ROLE repeating LOGIN SUPERUSER")
+    try:
+        query(
+            table.dsn, "ALTER ROLE repeating SET default_transaction_isolation = 'repeatable read'"
+        )
+        dsn = checked_dsn(table.dsn.replace("//lottery@", "//repeating@"))
+        with closing(DatabaseStore(dsn, table.draw)) as store, psycopg.connect(table.dsn) as other:
+            be_patient(store)
+            other.execute("SELECT FROM lottery.part FOR UPDATE")
+            other.execute("INSERT INTO lottery.batch VALUES (1, 5, 0, 2, 9)")
+
+            def commit() -> None:
+                wait_until_it_waits(table.dsn, "transactionid")
+                other.commit()
+
+            assert meanwhile(store, [entry(session, 2, ROWS[0])], commit) is None
+    finally:
+        query(table.dsn, "DROP ROLE repeating")
 
 
 @pytest.mark.parametrize("end_it", ["pg_cancel_backend", "pg_terminate_backend", "kill"])

@@ -57,6 +57,9 @@ _FOR_SOMEBODY: Final = (
     "authentication failed", "does not exist", "no pg_hba.conf entry", "no password",
     "invalid integer value", "invalid sslmode value", "invalid target_session_attrs value",
 )  # fmt: skip
+#: Whoever has waited for the lock of a row has to see what its former holder has stored; so it
+#: must not be left to the role or the database, which may have another default.
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 #: Idle connections that are kept.
 _MOST_IDLE: Final = 12
 
@@ -132,7 +135,7 @@ def transaction(connection: Connection) -> Iterator[Connection]:
     """
     committing = False
     try:
-        connection.execute("BEGIN")
+        connection.execute(_BEGIN)
         yield connection
         committing = True
         _commit(connection)
