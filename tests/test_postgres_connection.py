@@ -135,10 +135,10 @@ def test_what_a_connection_string_does_not_say() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [name for name in DEFAULTS if name != "options"])
+@pytest.mark.parametrize("name", sorted(DEFAULTS.keys() - {"options", "client_encoding"}))
 def test_what_a_connection_string_says_itself(name: str) -> None:
     """It holds."""
-    value = {"target_session_attrs": "primary", "client_encoding": "LATIN1"}.get(name, "77")
+    value = {"target_session_attrs": "primary"}.get(name, "77")
     found = conninfo_to_dict(checked_dsn(f"postgresql://h/d?{name}={value}"))
     assert found == {**DEFAULTS, "host": "h", "dbname": "d", name: value}
 
@@ -151,12 +151,18 @@ def test_several_hosts() -> None:
 
 
 def test_options_of_its_own() -> None:
-    """They come behind ours, so that they count."""
+    """Ours come behind them, so that those count."""
     assert OPTIONS.startswith("-c synchronous_commit=on -c datestyle=ISO ")
     assert "lock_timeout=" in OPTIONS
     assert "idle_in_transaction_session_timeout=" in OPTIONS
-    found = conninfo_to_dict(checked_dsn("host=h options='-c synchronous_commit=remote_apply'"))
-    assert found["options"] == f"{OPTIONS} -c synchronous_commit=remote_apply"
+    found = conninfo_to_dict(checked_dsn("host=h options='-c synchronous_commit=off'"))
+    assert found["options"] == f"-c synchronous_commit=off {OPTIONS}"
+
+
+def test_an_encoding_of_its_own() -> None:
+    """The rows are UTF-8, whatever it says."""
+    found = conninfo_to_dict(checked_dsn("postgresql://h/d?client_encoding=LATIN1"))
+    assert found == {**DEFAULTS, "host": "h", "dbname": "d"}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from strategies import rows as any_row
 
 from lottery.errors import Code, LotteryError
 from lottery.ledger.entry import Entry, Refused
-from lottery.ledger.postgres.connection import Unknown, checked_dsn
+from lottery.ledger.postgres.connection import Unknown, checked_dsn, connect
 from lottery.ledger.postgres.database import DatabaseLedgers
 from lottery.ledger.postgres.store import DatabaseStore
 from lottery.ledger.segment import Kind, NotNow
@@ -248,12 +248,8 @@ def test_cut_in_the_middle(table: Table, table_name: str) -> None:
     """Wherever its connection ends before the COMMIT: nothing is stored, and it can be again."""
     session = table.enter()
     group = [entry(session, 0, *ROWS)]
-    # Longer than a store waits for a lock, else that would end it.
-    patient = checked_dsn(make_conninfo(table.dsn, options="-c lock_timeout=60s"))
-    with (
-        closing(DatabaseStore(patient, table.draw)) as store,
-        psycopg.connect(table.dsn) as other,
-    ):
+    with table.store() as store, psycopg.connect(table.dsn) as other:
+        be_patient(store)
         other.execute(f"LOCK TABLE lottery.{table_name} IN ACCESS EXCLUSIVE MODE".encode())
 
         def cut() -> None:
@@ -284,8 +280,8 @@ def test_a_part_that_somebody_holds(table: Table) -> None:
 def test_a_newer_session_waits_for_what_is_under_way(table: Table) -> None:
     """It is told all of it; the older one stores nothing more."""
     session = table.enter()
-    patient = checked_dsn(make_conninfo(table.dsn, options="-c lock_timeout=60s"))
-    with closing(DatabaseStore(patient, table.draw)) as store, ThreadPoolExecutor(1) as thread:
+    with table.store() as store, ThreadPoolExecutor(1) as thread:
+        be_patient(store)
         with psycopg.connect(table.dsn) as other:
             # The part is locked by the time that the store waits for this.
             other.execute("LOCK TABLE lottery.bet IN ACCESS EXCLUSIVE MODE")
@@ -301,6 +297,34 @@ def test_a_newer_session_waits_for_what_is_under_way(table: Table) -> None:
         with pytest.raises(Refused):
             store.append([entry(session, 2, ROWS[0])])
     assert table.rows() == entry(session, 0, *ROWS).body
+
+
+@pytest.mark.parametrize("of_the_role", [False, True])
+def test_what_always_holds(postgres_server: Server, of_the_role: bool) -> None:
+    """Whatever is set for the role, or in the connection string."""
+    others = {
+        "synchronous_commit": ("off", "on"),
+        "datestyle": ("German", "ISO"),
+        "client_min_messages": ("error", "warning"),
+        "statement_timeout": ("10s", "0"),
+        "client_encoding": ("LATIN1", "UTF8"),
+    }
+    postgres_server.sql("CREATE ROLE other LOGIN")
+    try:
+        options = ""
+        for name, (value, _) in others.items():
+            if of_the_role:
+                postgres_server.sql(f"ALTER ROLE other SET {name} = '{value}'")
+            else:
+                options += f" -c {name}={value}"
+        dsn = make_conninfo(postgres_server.dsn, user="other", options=options)
+        with closing(connect(checked_dsn(dsn), "lottery")) as connection:
+            for name, (_, wanted) in others.items():
+                row = connection.execute(f"SHOW {name}".encode()).fetchone()
+                assert row is not None
+                assert row[0].split(",")[0] == wanted
+    finally:
+        postgres_server.sql("DROP ROLE other")
 
 
 def test_a_role_with_an_isolation_of_its_own(table: Table) -> None:
@@ -330,6 +354,8 @@ def test_a_role_with_an_isolation_of_its_own(table: Table) -> None:
 def test_a_commit_that_is_not_confirmed(postgres_pair: Pair, end_it: str) -> None:
     """Stored at the primary alone is not stored: nothing may be said of it, and nothing is."""
     pair = postgres_pair
+    # A warning tells that a commit was cancelled; a role may be one that hears of none.
+    pair.primary.sql("ALTER ROLE lottery SET client_min_messages = 'error'")
     for table in table_in(pair.dsn):
         session = table.enter()
         with table.store() as store:

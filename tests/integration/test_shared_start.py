@@ -21,6 +21,9 @@ from postgres import Pair, Server
 from postgres_client import url
 from postgres_place import reserved_port
 
+from lottery.errors import StartError
+from lottery.ledger.postgres.schema import prepare
+
 pytest_plugins = ["postgres_fixtures"]
 pytestmark = pytest.mark.slow
 
@@ -127,6 +130,21 @@ def test_one_that_does_not_flush(tmp_path: Path) -> None:
     with Server(fsync=False) as server:
         assert "fsync is off" in told(tmp_path, server.dsn)
         assert server.sql("SELECT to_regclass('lottery.version')") == [(None,)]
+
+
+@pytest.mark.parametrize("value", ["off", "local", "remote_write", "on", "remote_apply"])
+def test_one_that_commits_too_soon(postgres_server: Server, value: str) -> None:
+    """It is asked for another one, but something between may not hand that on."""
+    with postgres_server.database() as database, psycopg.connect(database.dsn) as connection:
+        connection.execute(f"SET synchronous_commit = {value}")
+        if value in {"on", "remote_apply"}:
+            prepare(connection)
+            return
+        with pytest.raises(StartError) as error:
+            prepare(connection)
+        said = "the database says that it keeps what it may still lose"
+        assert str(error.value) == f"{said}: synchronous_commit is {value}"
+        assert database.sql("SELECT to_regclass('lottery.version')") == [(None,)]
 
 
 @pytest.mark.parametrize("version", ["99", "0"])

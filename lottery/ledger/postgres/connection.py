@@ -35,14 +35,18 @@ _DEFAULTS: Final = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
-    "client_encoding": "UTF8",
 }
+#: What it gets whatever it says; rows go to the database as the bytes that have come.
+_ENCODING: Final = "UTF8"
 #: A commit is known to be on disk, here and at a synchronous standby; dates are as in bets.csv.
 #: Who waits for a row waits in turns: a central that stands still may keep it for long, and all
 #: threads of another one must not be taken up by agencies that wait for theirs.
 #: And what it kept, the database takes from it when it has been silent for so long, or is gone.
+#: A seal takes as long as it takes. That a commit is in one place only is known by a warning.
+#: All of it has to hold whatever a role, a database or a connection string has, so it comes last.
 _OPTIONS: Final = (
     "-c synchronous_commit=on -c datestyle=ISO -c lock_timeout=500ms "
+    "-c statement_timeout=0 -c client_min_messages=warning "
     "-c idle_in_transaction_session_timeout=10s -c tcp_user_timeout=10s "
     "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
 )
@@ -71,7 +75,7 @@ class Unknown(LotteryError):
 
 
 def checked_dsn(text: str) -> str:
-    """Give a connection string with all that it does not say itself.
+    """Give a connection string with all that it does not say itself, and what it may not change.
 
     :raises SettingsError: if it is none.
     """
@@ -84,8 +88,8 @@ def checked_dsn(text: str) -> str:
     # a slash in a password is not escaped, a part of that seems to be the host or the port.
     if re.search("[^,]@", host) or not re.fullmatch("[0-9,]*", port):
         raise SettingsError("--ledger has no connection string that PostgreSQL knows")
-    options = f"{_OPTIONS} {given.pop('options', '')}".strip()
-    return make_conninfo("", **{**_DEFAULTS, **given, "options": options})
+    fixed = {"options": f"{given.get('options', '')} {_OPTIONS}".strip()}
+    return make_conninfo("", **{**_DEFAULTS, **given, **fixed, "client_encoding": _ENCODING})
 
 
 def connect(dsn: str, name: str) -> Connection:

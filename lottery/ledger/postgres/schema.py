@@ -112,6 +112,10 @@ def prepare(connection: Connection) -> None:
             raise StartError(f"the database has the encoding {encoding}, it needs UTF8")
         if _word(connection, "SHOW fsync") != "on":
             raise StartError("the database does not keep what it says it keeps: fsync is off")
+        waits = _word(connection, "SHOW synchronous_commit")
+        if waits not in {"on", "remote_apply"}:  # a pooler may not have handed on what we ask for
+            said = "the database says that it keeps what it may still lose"
+            raise StartError(f"{said}: synchronous_commit is {waits}")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         if _word(connection, _VERSION_TABLE) is None:
             connection.execute(TABLES.encode())
