@@ -31,8 +31,10 @@ from stored_draws import (
 )
 
 from lottery.command import main
+from lottery.ledger.postgres import export
 from lottery.ledger.postgres.connection import checked_dsn
 from lottery.ledger.postgres.database import DatabaseLedgers
+from lottery.ledger.postgres.rows import all_rows
 from lottery.ledger.postgres.store import DatabaseStore
 from lottery.ledger.record import DrawRecord, decode
 
@@ -105,6 +107,21 @@ def test_the_latest_draw(lottery, stored: Database) -> None:
     assert lottery("export", stored.dsn) == (0, bets_csv(OPEN), "")
     said = "lottery: there is no draw 7 in the database, there is 1 to 6\n"
     assert lottery("export", stored.dsn, "--draw", 7) == (2, b"", said)
+
+
+def test_a_reader_that_pauses(lottery, stored: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long: while it does, the database neither gives it up nor thinks it idle."""
+    found = []
+
+    def watched(connection: psycopg.Connection, draw: int) -> object:
+        found.append(connection.execute("SHOW tcp_user_timeout").fetchone())
+        idle = connection.execute("SHOW idle_in_transaction_session_timeout")
+        found.append(idle.fetchone())
+        return all_rows(connection, draw)
+
+    monkeypatch.setattr(export, "all_rows", watched)
+    assert lottery("export", stored.dsn) == (0, bets_csv(OPEN), "")
+    assert found == [("0",), ("0",)]
 
 
 @pytest.mark.parametrize("draw", [DELIVERED, DRAWN, VOID])

@@ -27,6 +27,12 @@ from lottery.ledger.segment import Kind, Segment, flush_directory, pack
 
 #: What the database calls us.
 _NAME: Final = "lottery export"
+#: Whoever reads what is written may pause for as long as he likes, and is not gone for that: to the
+#: database, the rows wait then, or all are sent and no statement follows. A program that is gone is
+#: still found out, as a connection is kept alive by the systems of both sides.
+_PAUSES: Final = (
+    b"SET LOCAL tcp_user_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+)
 #: So many bets fit into a record of a segment, however long their names are.
 _BETS: Final = 200
 
@@ -43,6 +49,7 @@ def read_bets(dsn: str, draw: int, take: Callable[[int, Sequence[bytes]], object
     """
     measures, bets = defaultdict[int, Measure](Measure), Counter[int]()
     with closing(connect(dsn, _NAME)) as connection, transaction(connection):
+        connection.execute(_PAUSES)
         record = _record(connection, draw)
         for agency, rows in all_rows(connection, draw):
             take(agency, rows)
