@@ -63,15 +63,32 @@ def test_nobody_there(capsys, nobody: int, command: str) -> None:
         f"postgresql://u:{PASSWORD}@host/db?sslmode",
         f"postgresql://u:{PASSWORD}@host/db?word=x",
         f"postgresql://127.0.0.1:{PASSWORD}/db",
-        f"postgresql://u:p@127.0.0.1:{PASSWORD}@127.0.0.1:1/db",
-        f"postgresql://u:p@{PASSWORD}@127.0.0.1:1/db",
-        f"postgresql://u:{PASSWORD}/7@127.0.0.1:1/db",
     ],
 )
 def test_no_url(capsys, command: str, url: str) -> None:
     """Nothing of it is repeated, for it may have a password, perhaps in the wrong place."""
     sentence = said(capsys, 2, command, url)
-    assert sentence == "the URL of the database is none that PostgreSQL knows"
+    assert sentence == "the URL of the database is no connection string that PostgreSQL knows"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://u:p@127.0.0.1:{PASSWORD}@127.0.0.1:1/db",
+        f"postgresql://u:p@{PASSWORD}@127.0.0.1:1/db",
+        f"postgresql://u:p@{PASSWORD}/x@127.0.0.1:1/db",
+        f"postgresql://u:{PASSWORD}/7@127.0.0.1:1/db",
+        f"postgresql://u:12/{PASSWORD}@127.0.0.1:1/db",
+    ],
+)
+def test_a_password_that_is_not_escaped(capsys, command: str, url: str) -> None:
+    """Nothing of it is repeated, and it is said how to write it."""
+    sentence = said(capsys, 2, command, url)
+    assert sentence == (
+        "the URL of the database has an @ where none can be: "
+        "in a password, @ is written %40 and / is written %2F"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

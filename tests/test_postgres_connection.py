@@ -186,6 +186,38 @@ def test_what_is_no_connection_string(text: str) -> None:
     assert error.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://me:geheim@daheim/x@h/d",
+        "postgresql://me:12/daheim@h/d",
+        "postgres://me:geheim@daheim@h/d",
+        "postgresql://me:geheim@daheim@h",
+        "postgresql://me:geheim@h/d?user=geheim@daheim",
+    ],
+)
+def test_an_at_sign_too_many(text: str) -> None:
+    """What is behind it may be a part of a password: it is not told, but what to do about it."""
+    with pytest.raises(SettingsError) as error:
+        checked_dsn(text, "this")
+    how = "in a password, @ is written %40 and / is written %2F"
+    assert str(error.value) == f"this has an @ where none can be: {how}"
+
+
+@pytest.mark.parametrize(
+    ("text", "password"),
+    [
+        ("postgresql://me:ge%40he%2Fim@h/d", "ge@he/im"),
+        ("postgresql://me:geheim?#@h/d", "geheim?#"),
+        ("host=h user=me dbname=d password=ge@he/im@", "ge@he/im@"),
+    ],
+)
+def test_a_password_that_is_escaped(text: str, password: str) -> None:
+    """It may have any character; and in what is no URL none is special."""
+    found = conninfo_to_dict(checked_dsn(text))
+    assert (found["host"], found["password"]) == ("h", password)
+
+
 # Connect.
 
 

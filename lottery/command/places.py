@@ -32,10 +32,7 @@ def dsn_of(place: str) -> str:
         from lottery.ledger.postgres.connection import checked_dsn
     except ImportError:
         raise SettingsError(NOT_INSTALLED) from None
-    try:
-        return checked_dsn(place)
-    except SettingsError:
-        raise SettingsError("the URL of the database is none that PostgreSQL knows") from None
+    return checked_dsn(place, "the URL of the database")
 
 
 def in_words(place: str) -> str:

@@ -88,6 +88,8 @@ def test_no_right_to_make_the_tables(tmp_path: Path, server: Server) -> None:
         f"postgresql://teller@127.0.0.1/lottery?password={PASSWORD}&nonsense=1",
         f"postgresql://teller@127.0.0.1/lottery?sslmode=nonsense&password={PASSWORD}",
         f"postgresql://teller:{PASSWORD}@127.0.0.1:1,127.0.0.1/lottery?target_session_attrs=none",
+        f"postgresql://teller:{PASSWORD}@{PASSWORD}/x@127.0.0.1/lottery",
+        f"postgresql://teller:12/{PASSWORD}@127.0.0.1/lottery",
         f"host=127.0.0.1 password={PASSWORD} port",
         f"postgres:/teller:{PASSWORD}@127.0.0.1/lottery",
         f"https://teller:{PASSWORD}@127.0.0.1/lottery",

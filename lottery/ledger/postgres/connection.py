@@ -74,11 +74,16 @@ class Unknown(LotteryError):
     """The database went away before it said whether it has stored what it was given."""
 
 
-def checked_dsn(text: str) -> str:
+def checked_dsn(text: str, name: str = "--ledger") -> str:
     """Give a connection string with all that it does not say itself, and what it may not change.
 
-    :raises SettingsError: if it is none.
+    :param name: what it is called in a sentence.
+    :raises SettingsError: if it is none, or a URL of which a part of the password might be taken
+        for something else, and told.
     """
+    if _is_unescaped(text):
+        how = "in a password, @ is written %40 and / is written %2F"
+        raise SettingsError(f"{name} has an @ where none can be: {how}")
     try:
         given = conninfo_to_dict(text)
     except psycopg.Error:
@@ -87,9 +92,16 @@ def checked_dsn(text: str) -> str:
     # What the client's library has to say of it may quote it, password and all; and where an @ or
     # a slash in a password is not escaped, a part of that seems to be the host or the port.
     if re.search("[^,]@", host) or not re.fullmatch("[0-9,]*", port):
-        raise SettingsError("--ledger has no connection string that PostgreSQL knows")
+        raise SettingsError(f"{name} is no connection string that PostgreSQL knows")
     fixed = {"options": f"{given.get('options', '')} {_OPTIONS}".strip()}
     return make_conninfo("", **{**_DEFAULTS, **given, **fixed, "client_encoding": _ENCODING})
+
+
+def _is_unescaped(text: str) -> bool:
+    """Whether a URL has more than the one @ that is in front of the hosts."""
+    kind, _, rest = text.partition("://")
+    before, _, behind = rest.partition("/")
+    return kind in {"postgresql", "postgres"} and (before.count("@") > 1 or "@" in behind)
 
 
 def connect(dsn: str, name: str) -> Connection:
