@@ -20,8 +20,10 @@ from live import PATIENCE_SECONDS, environment, run_lottery
 from postgres import Pair, Server
 from postgres_client import url
 from postgres_place import reserved_port
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from lottery.errors import StartError
+from lottery.errors import LotteryError, StartError
+from lottery.ledger.postgres.connection import checked_dsn, connect
 from lottery.ledger.postgres.schema import prepare
 
 pytest_plugins = ["postgres_fixtures"]
@@ -39,6 +41,10 @@ def server() -> Iterator[Server]:
     """A server that asks one of its users for a password, and is soon out of connections."""
     with Server(max_connections=8) as server:
         server.sql(f"CREATE ROLE teller LOGIN PASSWORD '{PASSWORD}'")
+        server.sql("CREATE ROLE nologin NOLOGIN")
+        server.sql("CREATE ROLE noconnect LOGIN")
+        server.sql("CREATE DATABASE private")
+        server.sql("REVOKE ALL ON DATABASE private FROM PUBLIC")
         hba = server.directory / "pg_hba.conf"
         asks = "host all teller 127.0.0.1/32 scram-sha-256\n"
         hba.write_text(asks + hba.read_text())
@@ -97,6 +103,32 @@ def test_no_right_to_make_the_tables(tmp_path: Path, server: Server) -> None:
 )
 def test_no_connection_string(tmp_path: Path, text: str) -> None:
     told(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("service=nosuch", "definition of service"),
+        ("port=99999", "invalid port number"),
+        ("gssencmode=nonsense", "invalid gssencmode value"),
+        ("channel_binding=nonsense", "invalid channel_binding value"),
+        ("channel_binding=require", "channel binding required"),
+        ("ssl_min_protocol_version=nonsense", 'invalid "ssl_min_protocol_version" value'),
+        ("sslmode=require", "does not support SSL"),
+        ("hostaddr=127.0.0.1,127.0.0.2", "could not match"),
+        ("options='-c nonsense=1'", "unrecognized configuration parameter"),
+        ("options='-c work_mem=much'", "invalid value for parameter"),
+        ("options=-z", "invalid command-line argument"),
+        ("user=nologin", "not permitted to log in"),
+        ("user=noconnect dbname=private", "permission denied for database"),
+    ],
+)
+def test_what_waiting_does_not_mend(server: Server, words: str, says: str) -> None:
+    """It is told at once; the words are those of the client's library and of the server."""
+    more = conninfo_to_dict(words)
+    with pytest.raises(LotteryError) as error:
+        connect(checked_dsn(make_conninfo(server.dsn, **more)), "lottery")
+    assert says in str(error.value)
 
 
 def test_nobody_there(tmp_path: Path) -> None:

@@ -59,7 +59,11 @@ _PASSING: Final = ("08", "53", "57", "25006", "25P03", "40")
 #: What a failure to connect says that waiting does not mend.
 _FOR_SOMEBODY: Final = (
     "authentication failed", "does not exist", "no pg_hba.conf entry", "no password",
-    "invalid integer value", "invalid sslmode value", "invalid target_session_attrs value",
+    "not permitted to log in", "permission denied for database", "invalid integer value",
+    ' value: "', "invalid value for parameter", "unrecognized configuration parameter",
+    "invalid command-line argument", "invalid port number", "definition of service",
+    "could not match", "does not support SSL", "channel binding required",
+    "GSSAPI encryption required", "authentication method requirement",
 )  # fmt: skip
 #: Whoever has waited for the lock of a row has to see what its former holder has stored; so it
 #: must not be left to the role or the database, which may have another default.
