@@ -26,6 +26,12 @@ VERSION: Final = 1
 #: that cannot be read, a table or column that is none or not for us, and what is damaged.
 _OF_THE_TABLE: Final = ("22", "42", "XX")
 
+#: What may stand in the columns of a row; a column may have been altered to take anything.
+_TYPES_OF_HEAD: Final = (str, int, bytes | None, bytes)
+_TYPES_OF_PART: Final = (
+    int, bool, int, str | None, bool, int, int, bytes, str | None, bool | None,
+)  # fmt: skip
+
 _HEAD: Final = b"SELECT state, places, secret, record FROM lottery.draw WHERE draw = %s"
 _PARTS: Final = b"""
 SELECT agency, classic, session, central, ended, bets, crc, nonce, left_out, received
@@ -165,7 +171,11 @@ def head_of(connection: Connection, draw: int) -> DrawRow | None:
     """
     with _reading(connection, DRAW):
         row = connection.execute(_HEAD, (draw,)).fetchone()
-    return None if row is None else DrawRow(*row)
+    if row is None:
+        return None
+    head = DrawRow(*row)
+    _check_types(head, _TYPES_OF_HEAD, DRAW, "")
+    return head
 
 
 def parts_of(connection: Connection, draw: int) -> list[PartRow]:
@@ -174,7 +184,10 @@ def parts_of(connection: Connection, draw: int) -> list[PartRow]:
     :raises Differs: if they cannot be read.
     """
     with _reading(connection, PART):
-        return [PartRow(*row) for row in connection.execute(_PARTS, (draw,))]
+        parts = [PartRow(*row) for row in connection.execute(_PARTS, (draw,))]
+    for part in parts:
+        _check_types(part, _TYPES_OF_PART, PART, f" of agency {part.agency}")
+    return parts
 
 
 def stored_in(connection: Connection, draw: int) -> Generator[BatchRow | BetRow, None, None]:
@@ -190,11 +203,29 @@ def stored_in(connection: Connection, draw: int) -> Generator[BatchRow | BetRow,
         for row in rows:
             place, kind, text = bytes(row).split(b",", 2)
             agency, _, rest = text.partition(b",")
-            if kind == b"1":
-                yield BetRow(int(agency), int(place), text)
-            else:
-                bets, crc = rest.split(b",")[:2]
-                yield BatchRow(int(agency), int(place), int(bets), int(crc))
+            found: BatchRow | BetRow
+            try:
+                if kind == b"1":
+                    found = BetRow(int(agency), int(place), text)
+                else:
+                    bets, crc = rest.split(b",")[:2]
+                    found = BatchRow(int(agency), int(place), int(bets), int(crc))
+            except ValueError:  # of NULL, there is nothing
+                of, at = (number.decode() or "NULL" for number in (agency, place))
+                what = f"the row of bet {at} of agency {of} has no number where one has to be"
+                raise Differs(BET if kind == b"1" else BATCH, what) from None
+            yield found
+
+
+def _check_types(row: DrawRow | PartRow, types: tuple[object, ...], table: str, whose: str) -> None:
+    """See that in each column stands something that may.
+
+    :raises Differs: if not.
+    """
+    for key, value, kind in zip(row._fields, row, types, strict=True):
+        if not isinstance(value, kind):  # type: ignore[arg-type]
+            what = "NULL" if value is None else f"of type {type(value).__name__}"
+            raise Differs(table, f'"{key}"{whose} is {what}')
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from stored_draws import (
 )
 
 from lottery.command import main
+from lottery.errors import DamagedLedger
 from lottery.ledger.postgres import export
 from lottery.ledger.postgres.connection import checked_dsn
 from lottery.ledger.postgres.database import DatabaseLedgers
@@ -402,6 +403,86 @@ def test_a_change(lottery, copied: Database, change: str) -> None:
     wanted = re.escape(SINGLE[change]).replace("HEX", "[0-9a-f]{64}")
     wanted = wanted.replace("NUMBER", "[0-9]+")
     assert re.search(rf"^{wanted}$", text.decode(), re.MULTILINE), text.decode()
+
+
+#: By column, what is said when one that must have a value has none.
+EMPTIED: Final = {
+    "draw.state": 'table draw: "state" is NULL',
+    "draw.places": 'table draw: "places" is NULL',
+    "draw.record": 'table draw: "record" is NULL',
+    "part.classic": 'table part: "classic" of agency 1 is NULL',
+    "part.session": 'table part: "session" of agency 1 is NULL',
+    "part.ended": 'table part: "ended" of agency 1 is NULL',
+    "part.bets": 'table part: "bets" of agency 1 is NULL',
+    "part.crc": 'table part: "crc" of agency 1 is NULL',
+    "part.nonce": 'table part: "nonce" of agency 1 is NULL',
+    "part.agency": 'table part: "agency" of agency None is NULL',
+    "batch.bets":
+        "table batch: the row of bet 4 of agency 1 has no number where one has to be",
+    "batch.crc":
+        "table batch: the row of bet 4 of agency 1 has no number where one has to be",
+    "batch.agency":
+        "table bet: bet 4 of agency 1 is in no batch, see table batch",
+    "bet.agency":
+        "table bet: bet 5 of agency 1 is missing, bet 6 is here",
+    "bet.index":
+        "table bet: bet 5 of agency 1 is missing, bet 6 is here",
+    "bet.first_name": "table bet: bet 5 of agency 1, its first name has 0 characters, not 1 to 64",
+    "bet.last_name": "table bet: bet 5 of agency 1, its last name has 0 characters, not 1 to 64",
+    "bet.document": "table bet: bet 5 of agency 1, its document is not 1 to 15 digits",
+    "bet.birthdate": "table bet: bet 5 of agency 1, its birthdate is not written YYYY-MM-DD",
+    "bet.number": "table bet: bet 5 of agency 1, its number is not 1 to 4 digits",
+}  # fmt: skip
+
+
+def empty(copied: Database, column: str, draw: int) -> None:
+    """Let a column of a table take NULL, and put one there."""
+    table, name = column.split(".")
+    rows = {
+        "draw": f"WHERE draw = {draw}",
+        "part": f"WHERE draw = {draw} AND agency = 1",
+        "batch": f"WHERE draw = {draw} AND agency = 1 AND first = 4",
+        "bet": f"WHERE draw = {draw} AND agency = 1 AND index = 5",
+    }
+    copied.sql(f"ALTER TABLE lottery.{table} DROP CONSTRAINT {table}_pkey")
+    copied.sql(f"ALTER TABLE lottery.{table} ALTER {name} DROP NOT NULL")
+    copied.sql(f"UPDATE lottery.{table} SET {name} = NULL {rows[table]}")
+
+
+@pytest.mark.parametrize("column", EMPTIED)
+def test_audit_of_a_column_that_is_empty(lottery, copied: Database, column: str) -> None:
+    """It is a difference."""
+    empty(copied, column, DELIVERED)
+    status, text, said = lottery("audit", copied.dsn)
+    assert (status, said) == (1, "")
+    assert f"\ndraw 1, {EMPTIED[column]}\n" in text.decode()
+
+
+@pytest.mark.parametrize("column", EMPTIED)
+def test_export_where_a_column_is_empty(
+    lottery, copied: Database, tmp_path: Path, column: str
+) -> None:
+    """What it needs of it is damage; and no files are left."""
+    empty(copied, column, DELIVERED)
+    needed = column == "draw.record" or column.startswith("bet.")
+    for words in ((), ("--data-dir", tmp_path)):
+        status, _, said = lottery("export", copied.dsn, "--draw", DELIVERED, *words)
+        assert status == (3 if needed else 0), said
+        assert ("draw 1 in the database is damaged" in said) == (status == 3)
+        if status == 3:
+            assert list(tmp_path.glob("draws/*")) == []
+
+
+def test_going_on_where_a_record_is_empty(copied: Database) -> None:
+    """A central that starts does not go on with it."""
+    empty(copied, "draw.record", OPEN)
+    ledgers = DatabaseLedgers(copied.dsn, provable=True)
+    try:
+        with pytest.raises(DamagedLedger) as error:
+            ledgers.recover(5)
+    finally:
+        ledgers.release()
+    assert "draw 6 in the database is damaged" in str(error.value)
 
 
 def test_winners_that_are_others(lottery, copied: Database) -> None:

@@ -79,7 +79,7 @@ class DatabaseLedgers:
                 "SELECT draw, record FROM lottery.draw "
                 "WHERE state NOT IN ('delivered', 'void') ORDER BY draw"
             ).fetchall()
-            found = [self._unfinished(draw, bytes(record)) for draw, record in rows]
+            found = [self._unfinished(draw, bytes(record or b"")) for draw, record in rows]
             return [evolve(each, record=self._promised(connection, each.record)) for each in found]
 
         return self._connections.do(work)

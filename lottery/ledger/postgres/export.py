@@ -153,7 +153,7 @@ def _record(connection: Connection, draw: int) -> DrawRecord:
     row = connection.execute(query, (draw,)).fetchone()
     if row is None:
         raise _damage(draw, "it is missing")
-    record = decode(bytes(row[0]), _where(draw))
+    record = decode(bytes(row[0] or b""), _where(draw))
     if record.draw != draw:
         raise _damage(draw, f"it has the record of draw {record.draw}")
     return record

@@ -7,6 +7,7 @@ from typing import Final
 
 from psycopg import Connection
 
+from lottery.errors import DamagedLedger
 from lottery.ledger.winners import NUMBER_DIGITS
 
 _ALL: Final = """
@@ -28,14 +29,20 @@ _ROWS: Final = 2000
 
 
 def all_rows(connection: Connection, draw: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield all rows in order of agency and index, some of one agency at a time, LF after each."""
+    """Yield all rows in order of agency and index, some of one agency at a time, LF after each.
+
+    :raises DamagedLedger: if one is of no agency.
+    """
     agency, prefix, rows = -1, b"", list[bytes]()
     for row in _copied(connection, _ALL, (draw,)):
         if len(rows) >= _ROWS or not row.startswith(prefix):
             yield agency, rows
             rows = []
         if not rows:
-            agency = int(row.partition(b",")[0])
+            number = row.partition(b",")[0]
+            if not number:
+                raise DamagedLedger(f"draw {draw} in the database", 0, "a bet is of no agency")
+            agency = int(number)
             prefix = b"%d," % agency
         rows.append(row)
     if rows:
