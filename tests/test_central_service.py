@@ -32,7 +32,7 @@ from zope.interface.verify import verifyObject
 from lottery.central.admission import Admission
 from lottery.central.door import Door, Listener
 from lottery.central.service import Central
-from lottery.errors import Code, DamagedLedger, SettingsError, StartError
+from lottery.errors import Code, DamagedLedger, LotteryError, SettingsError, StartError
 from lottery.ledger.directory import DataDirectory, DrawDirectory
 from lottery.ledger.files import FileLedgers
 from lottery.ledger.segment import HEADER_BYTES
@@ -166,6 +166,35 @@ def test_start_where_no_draw_can_be_opened(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(StartError, match="No space left on device"):
             house.central.startService()
     assert not house.endpoint.port.listening
+    with House(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (LotteryError("no such column"), StartError),
+        (StartError("no such column"), StartError),
+        (DamagedLedger("ledger", 7, "no such column"), DamagedLedger),
+    ],
+)
+@pytest.mark.parametrize("step", ["recover", "unreceived"])
+def test_start_where_a_ledger_is_of_no_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: LotteryError,
+    kind: type[LotteryError],
+) -> None:  # fmt: skip
+    """It cannot start, unless it is damage; and the ledgers are let go."""
+
+    def fails(*_: object) -> None:
+        raise error
+
+    house = House(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(FileLedgers, step, fails)
+        with pytest.raises(kind, match="no such column") as found:
+            house.central.startService()
+    assert type(found.value) is kind
+    assert house.endpoint.factory is None
     with House(tmp_path):
         pass
 

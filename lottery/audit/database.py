@@ -7,6 +7,7 @@ from datetime import date
 from itertools import pairwise
 
 from psycopg import Connection
+from psycopg.errors import UndefinedColumn
 
 from lottery.audit.data import Audit, NotThere
 from lottery.audit.differences import Difference, Differs
@@ -45,7 +46,11 @@ def audit_database(
         raise NotThere(str(error)) from error
     with connection:
         with snapshot(connection):
-            version = version_of(connection)
+            try:
+                version = version_of(connection)
+            except UndefinedColumn as error:
+                sentence = "the table lottery.version in the database is of no ledger"
+                raise NotThere(sentence) from error
             if not version:
                 raise NotThere("there is no ledger in the database")
             if version != str(VERSION):

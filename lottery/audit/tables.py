@@ -141,7 +141,8 @@ def version_of(connection: Connection) -> str:
     there = connection.execute("SELECT to_regclass('lottery.version')").fetchone()
     if there is None or there[0] is None:
         return ""
-    rows = connection.execute("SELECT version FROM lottery.version ORDER BY version").fetchall()
+    query = "SELECT version.version FROM lottery.version ORDER BY 1"
+    rows = connection.execute(query).fetchall()
     return " and ".join(str(version) for (version,) in rows) or "none"
 
 

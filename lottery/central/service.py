@@ -28,7 +28,7 @@ from lottery.central.overview import Overview
 from lottery.central.reconnects import Reconnects
 from lottery.central.succession import Succession
 from lottery.central.terms import DrawTerms
-from lottery.errors import DamagedLedger, LotteryError, StartError
+from lottery.errors import DamagedLedger, LotteryError, SettingsError, StartError
 from lottery.ledger.face import Ledgers
 from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
@@ -129,7 +129,8 @@ class Central(Service):
         except BaseException as error:
             self._door.close()
             self._ledgers.release()
-            if isinstance(error, OSError):
+            known = isinstance(error, StartError | SettingsError | DamagedLedger)
+            if isinstance(error, OSError | LotteryError) and not known:
                 raise StartError(str(error)) from error
             raise
         super().startService()  # type: ignore[no-untyped-call]

@@ -544,6 +544,15 @@ def test_without_a_draw(lottery, postgres_database: Database) -> None:
         assert "the ledger in the database is of version 2, this " in said
 
 
+def test_tables_of_somebody_else(lottery, postgres_database: Database) -> None:
+    """They may be called as ours are."""
+    postgres_database.sql("CREATE SCHEMA lottery; CREATE TABLE lottery.version (release text)")
+    what = "the table lottery.version in the database is of no ledger"
+    for command in ("audit", "export", "results"):
+        where = "" if command == "audit" else "the ledger cannot be used, "
+        assert lottery(command, postgres_database.dsn) == (2, b"", f"lottery: {where}{what}\n")
+
+
 def test_empty_ledger(lottery, stored: Database, copied: Database) -> None:
     """A central has made the tables, and no draw yet."""
     for table in TABLES:

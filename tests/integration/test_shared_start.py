@@ -24,6 +24,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lottery.errors import LotteryError, StartError
 from lottery.ledger.postgres.connection import checked_dsn, connect
+from lottery.ledger.postgres.database import DatabaseLedgers
 from lottery.ledger.postgres.schema import prepare
 
 pytest_plugins = ["postgres_fixtures"]
@@ -190,6 +191,54 @@ def test_another_version(tmp_path: Path, postgres_server: Server, version: str) 
         assert f"the ledger in the database is of version {version}" in sentence
         tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'lottery'"
         assert database.sql(tables) == [("version",)]
+
+
+#: What is done to a database with the tables of a ledger, or without: and what is said then.
+DAMAGES: Final = {
+    "DELETE FROM lottery.version":
+        "the ledger in the database is damaged: its table version is empty",
+    "ALTER TABLE lottery.version RENAME version TO release":
+        "the table lottery.version in the database is of no ledger",
+    "DROP TABLE lottery.version":
+        "the database has a schema called lottery that is no ledger, it needs another database",
+    **{
+        f"DROP TABLE lottery.{name}":
+            f"the ledger in the database is damaged: its table {name} is missing"
+        for name in ("draw", "part", "batch", "bet", "central")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_tables_that_are_no_ledger(postgres_server: Server, damage: str) -> None:
+    """Nothing is made or changed, and the sentence says what is the matter."""
+    with postgres_server.database() as database:
+        ledgers = DatabaseLedgers(database.dsn, provable=False)
+        try:
+            ledgers.own(lambda: False)
+            database.sql(damage)
+            before = database.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'lottery'")
+            with pytest.raises(StartError) as error:
+                ledgers.own(lambda: False)
+            assert str(error.value) == f"the ledger cannot be used, {DAMAGES[damage]}"
+            after = database.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'lottery'")
+            assert after == before
+        finally:
+            ledgers.release()
+
+
+def test_a_table_that_is_missing(tmp_path: Path, postgres_server: Server) -> None:
+    """Status 2, as for all with which a central cannot start."""
+    with postgres_server.database() as database:
+        ledgers = DatabaseLedgers(database.dsn, provable=False)
+        ledgers.own(lambda: False)
+        ledgers.release()
+        database.sql("DROP TABLE lottery.part")
+        assert "its table part is missing" in told(tmp_path, database.dsn)
+        database.sql(
+            "CREATE TABLE lottery.part (draw integer)"
+        )  # that there is, but not its columns
+        assert "column part.agency does not exist" in told(tmp_path, database.dsn)
 
 
 def test_a_standby_alone(tmp_path: Path, postgres_pair: Pair) -> None:

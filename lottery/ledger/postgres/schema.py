@@ -33,6 +33,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from psycopg.errors import UndefinedColumn, UndefinedFunction
+
 from lottery.errors import StartError
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ VERSION: Final = 1
 #: So that centrals which start at once do not make the same table twice.
 _LOCK: Final = 7574_0001
 _VERSION_TABLE: Final = "SELECT to_regclass('lottery.version')::text"
+
+_MISSING: Final = """
+SELECT name FROM unnest('{draw,part,batch,bet,central}'::text[]) AS name
+WHERE to_regclass('lottery.' || name) IS NULL LIMIT 1
+"""
 
 TABLES: Final = """
 CREATE SCHEMA lottery;
@@ -118,6 +125,9 @@ def prepare(connection: Connection) -> None:
             raise StartError(f"{said}: synchronous_commit is {waits}")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         if _word(connection, _VERSION_TABLE) is None:
+            if _word(connection, "SELECT to_regnamespace('lottery')::text") is not None:
+                there = "the database has a schema called lottery that is no ledger"
+                raise StartError(f"{there}, it needs another database")
             connection.execute(TABLES.encode())
             connection.execute("INSERT INTO lottery.version VALUES (%s)", (VERSION,))
         check(connection)
@@ -131,12 +141,20 @@ def check(connection: Connection) -> None:
     """
     if _word(connection, _VERSION_TABLE) is None:
         raise StartError("there is no ledger in the database")
-    found = _word(connection, "SELECT max(version) FROM lottery.version")
+    try:
+        found = _word(connection, "SELECT max(version.version) FROM lottery.version")
+    except (UndefinedColumn, UndefinedFunction) as error:
+        raise StartError("the table lottery.version in the database is of no ledger") from error
+    if found is None:
+        raise StartError("the ledger in the database is damaged: its table version is empty")
     if found != VERSION:
         raise StartError(
             f"the ledger in the database is of version {found}, this central knows "
             f"version {VERSION}: use the central that made it, or a newer one"
         )
+    missing = _word(connection, _MISSING)
+    if missing is not None:
+        raise StartError(f"the ledger in the database is damaged: its table {missing} is missing")
 
 
 def _word(connection: Connection, query: str) -> object:
