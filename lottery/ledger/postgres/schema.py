@@ -1,7 +1,9 @@
 """The tables of a ledger in PostgreSQL, and their version.
 
-Plain SQL that other engines know, too: no sequence, no trigger, no foreign key, and the agency
-in every key of what there is much of, so that it can be distributed by agency.
+No sequence, no trigger, no foreign key, and the agency in every key of what there is much of: the
+keys are made for an engine that distributes rows by agency, such as Citus, but none was tried. The
+statements that lock or store for several agencies at once would have to be sent there one agency
+at a time.
 
 ``draw``
     One row a draw: its state, how many places it has and how many of them are taken (to count
