@@ -165,4 +165,4 @@ class DatabaseLedgers:
 def _last(connection: Connection) -> tuple[int, str, bytes] | None:
     query = "SELECT draw, state, record FROM lottery.draw ORDER BY draw DESC LIMIT 1"
     row = connection.execute(query).fetchone()
-    return None if row is None else (row[0], row[1], bytes(row[2]))
+    return None if row is None else (row[0], row[1], bytes(row[2] or b""))

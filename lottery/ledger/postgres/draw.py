@@ -202,7 +202,7 @@ class DatabaseDraw:
         row = connection.execute(_RECORD + held, (self.number,)).fetchone()
         if row is None:
             raise self._damage("it is missing")
-        record = decode(bytes(row[0]), self._where)
+        record = decode(bytes(row[0] or b""), self._where)
         if record.draw != self.number:
             raise self._damage(f"it has the record of draw {record.draw}")
         return record
