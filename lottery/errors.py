@@ -35,7 +35,12 @@ class Code(IntEnum):
 
 
 class LotteryError(Exception):
-    """Base of all errors that are told to somebody in a sentence."""
+    """Base of all errors that are told to somebody in a sentence.
+
+    :cvar exit_status: that of a program which ends for it.
+    """
+
+    exit_status = 1
 
 
 class RemoteProtocolError(LotteryError):
@@ -59,19 +64,31 @@ class LocalProtocolError(LotteryError):
 
 
 class SettingsError(LotteryError):
-    """A setting, an option or a file of settings that cannot be used: exit status 2."""
+    """A setting, an option or a file of settings that cannot be used."""
+
+    exit_status = 2
 
 
 class StartError(LotteryError):
-    """The central cannot start: its directory is in use, its port is taken: exit status 2."""
+    """The central cannot start: its directory is in use, its port is taken."""
+
+    exit_status = 2
+
+
+class Unreachable(StartError):
+    """It cannot start now, and may later without anybody's doing: its database is away."""
+
+    exit_status = 1
 
 
 class DamagedLedger(LotteryError):
-    """Stored bytes are not what was written: exit status 3.
+    """Stored bytes are not what was written.
 
     :ivar path: the damaged file.
     :ivar offset: where the damage begins, in bytes.
     """
+
+    exit_status = 3
 
     def __init__(self, path: str, offset: int, sentence: str) -> None:
         super().__init__(f"{path} is damaged at byte {offset}, {sentence}")

@@ -241,14 +241,14 @@ class TwistdCentral(Service):
         self._stop = stop
 
     def startService(self) -> None:
-        """Start, or end the process with status 2, or 3 for a damaged ledger, and one sentence."""
+        """Start, or end the process with the status that fits, and one sentence."""
         reload_at_hangup(self._central, self._reactor)
         end_in_order(self._reactor)
         try:
             self._central.startService()
         except (StartError, DamagedLedger) as error:
             sys.stderr.write(f"lottery: {error}\n")
-            raise SystemExit(3 if isinstance(error, DamagedLedger) else 2) from None
+            raise SystemExit(error.exit_status) from None
         self._central.done.addCallback(self._done)
         super().startService()  # type: ignore[no-untyped-call]
 

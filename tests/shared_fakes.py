@@ -427,6 +427,7 @@ class MemoryLedgers:
 
     alone = False
     open_to_others = ""
+    place = "memory"
 
     def __init__(self, tables: Tables, central: str) -> None:
         self.owned = False

@@ -177,7 +177,7 @@ def test_no_draw_is_open(tmp_path: Path) -> None:
         for draw in (0, OPEN_DRAW):
             assert refused(house, 2, draw) == (
                 Code.CLOSED,
-                "no draw is open" if draw == 0 else f"draw {OPEN_DRAW} is not open, none is",
+                "no draw is open",
             )
         old = house.arrive(classic.DIALECT)
         old.say(ClassicEnd())
@@ -455,6 +455,23 @@ def test_a_draw_that_is_not_open_here_yet(tmp_path: Path) -> None:
         assert refused(b, 2, 2) == (Code.BUSY, "draw 2 is not open here yet")
         b.advance(1)
         assert welcome_of(b, 2, 2) == (2, DrawState.OPEN)
+
+
+def test_a_number_that_another_central_has_drawn(tmp_path: Path) -> None:
+    """Whoever has another one set says so; it stays as it is."""
+    tables = Tables()
+    with (
+        house_of(tables, "a", tmp_path, agencies=1, rejoin=30.0, winning_number=7574) as a,
+        house_of(tables, "b", tmp_path, agencies=1, rejoin=30.0, winning_number=42) as b,
+    ):
+        ends(a, 1, WON).say(Received(1, 1))
+        for house in (a, b, a, b):
+            house.advance(1)
+        assert [line["place"] for line in a.log.of("ledger")] == ["memory"]
+        assert a.log.of("number_kept") == []
+        (kept,) = b.log.of("number_kept")
+        assert (kept["winning_number"], kept["wanted"]) == ("7574", "42")
+        assert b.log.of("sorteo")[0]["winning_number"] == "7574"
 
 
 @pytest.mark.parametrize("state", ["closing", "sealed"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from central_fakes import House
+from shared_fakes import SENTENCE, Tables, house_of
 from status_rig import Watched
 
 from lottery.ledger.directory import DrawDirectory
@@ -205,6 +206,24 @@ def test_who_goes_while_a_file_is_sent(tmp_path: Path) -> None:
             house.off_thread.run()
             house.settle()
         gc.collect()  # a file that was left open would complain now
+
+
+def test_a_database_that_is_away(tmp_path: Path) -> None:
+    """Nobody is kept waiting, nor brought here by a balancer; and once it is back, all is well."""
+    tables = Tables()
+    with house_of(tables, "a", tmp_path, agencies=1) as house:
+        watched = Watched(house)
+        assert watched.ask("/readyz").code == 200
+        tables.server.away = True
+        house.advance(1)
+        said = watched.ask("/api/draws")
+        assert (said.code, said.body) == (503, f"{SENTENCE}\n".encode())
+        said = watched.ask("/readyz")
+        assert (said.code, said.body) == (503, f"{SENTENCE}\n".encode())
+        tables.server.away = False
+        house.advance(2)
+        assert watched.ask("/readyz").code == 200
+        assert watched.ask("/api/draws").code == 200
 
 
 def test_not_too_many_wait(tmp_path: Path) -> None:

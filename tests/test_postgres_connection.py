@@ -88,7 +88,7 @@ def test_a_row_that_is_held() -> None:
     """Another central is at a step of the draw."""
     found = meaning(errors.LockNotAvailable("canceling statement due to lock timeout"))
     assert type(found) is NotNow
-    assert found.strerror == "another central is at work on the draw"
+    assert found.strerror == "somebody else is at work on the same rows"
 
 
 @pytest.mark.parametrize(

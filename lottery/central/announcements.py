@@ -26,6 +26,12 @@ def tell_settings(settings: CentralSettings, log: ActionLog) -> None:
         log("ignored_setting", "success", LogLevel.debug, key=key)
 
 
+def tell_where(ledgers: Ledgers, log: ActionLog) -> None:
+    """Say which ledger is shared: one setting that was forgotten, or left over, changes it."""
+    if not ledgers.alone:
+        log("ledger", "success", place=ledgers.place)
+
+
 def tell_if_open_to_others(ledgers: Ledgers, log: ActionLog) -> None:
     """Warn of a data directory that other users may look into."""
     if ledgers.open_to_others:

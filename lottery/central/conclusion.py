@@ -130,6 +130,10 @@ class Conclusion:
                 "draw", lambda: ledger.draw_number(sealed, winning_number, stopped)
             )
         if self.record.state in ("drawn", "delivered"):
+            drawn = self.record.winning_number
+            if winning_number not in (None, drawn) and self.record.secret is None:
+                details = {"winning_number": drawn, "wanted": winning_number}
+                self._log("number_kept", "success", LogLevel.warn, draw=self.number, **details)
             await self._deliver_all()
 
     async def expect(self, agency: int, wanted: Callable[[], bool]) -> None:

@@ -11,6 +11,7 @@ from lottery.central.factory import AgencyFactory
 from lottery.central.place import Place
 from lottery.central.roster import Agency
 from lottery.ops.views import AgencyView, CentralView, DrawView, WriterView
+from lottery.writer.disk import DiskWork
 from lottery.writer.pool import WriterPool
 
 
@@ -23,6 +24,7 @@ class Overview:
         factory: AgencyFactory,
         pools: Sequence[WriterPool],
         winning_number: int | None,
+        disk: DiskWork,
     ) -> None:
         """:param pools: those that are there whenever it is asked.
 
@@ -32,11 +34,14 @@ class Overview:
         self._factory = factory
         self._pools = pools
         self._winning_number = winning_number
+        self._disk = disk
 
     def not_ready(self) -> str:
         """Say why no agency can be served now; empty if any can."""
         if self._factory.stopped:
             return "the central is being stopped"
+        if self._disk.away:
+            return self._disk.away
         return "" if self._rounds.open is not None else "no draw is open"
 
     def view(self) -> CentralView:

@@ -19,6 +19,7 @@ from lottery.central.announcements import (
     tell_if_open_to_others,
     tell_kept_promises,
     tell_settings,
+    tell_where,
 )
 from lottery.central.door import Door
 from lottery.central.draw import Draw
@@ -28,8 +29,9 @@ from lottery.central.overview import Overview
 from lottery.central.reconnects import Reconnects
 from lottery.central.succession import Succession
 from lottery.central.terms import DrawTerms
-from lottery.errors import DamagedLedger, LotteryError, SettingsError, StartError
+from lottery.errors import DamagedLedger, LotteryError, SettingsError, StartError, Unreachable
 from lottery.ledger.face import Ledgers
+from lottery.ledger.segment import NotNow
 from lottery.ops.figures import Figures
 from lottery.ops.log import ActionLog
 from lottery.settings import CentralSettings
@@ -98,7 +100,11 @@ class Central(Service):
             self._cannot_go_on, self.figures, log,
         )  # fmt: skip
         self.overview = Overview(
-            self._rounds, self._factory, self._succession.pools, settings.winning_number
+            self._rounds,
+            self._factory,
+            self._succession.pools,
+            settings.winning_number,
+            self.disk,
         )
         self.status: StatusPage | None = None
         self.done: Deferred[int] = Deferred()
@@ -117,6 +123,7 @@ class Central(Service):
         """
         tell_settings(self._settings, self._log)
         self._ledgers.own(self._again)
+        tell_where(self._ledgers, self._log)
         tell_if_open_to_others(self._ledgers, self._log)
         try:
             unfinished = self._ledgers.recover(self._places())
@@ -131,7 +138,8 @@ class Central(Service):
             self._ledgers.release()
             known = isinstance(error, StartError | SettingsError | DamagedLedger)
             if isinstance(error, OSError | LotteryError) and not known:
-                raise StartError(str(error)) from error
+                kind = Unreachable if isinstance(error, NotNow) else StartError
+                raise kind(str(error)) from error
             raise
         super().startService()  # type: ignore[no-untyped-call]
         self._succession.go_on(others)

@@ -16,7 +16,7 @@ from typing import NoReturn, TextIO, cast
 from twisted.python import usage
 
 import lottery
-from lottery.errors import DamagedLedger, LotteryError, SettingsError, StartError
+from lottery.errors import LotteryError
 
 
 def _loader(command: str) -> Callable[[], usage.Options]:
@@ -91,11 +91,11 @@ def _status(argv: Sequence[str], stdout: TextIO) -> int:
         return 130
     except BrokenPipeError:
         return 0  # who read our output has seen enough
-    except DamagedLedger as error:
-        return _complain(error, 3)
-    except (usage.UsageError, SettingsError, StartError) as error:
+    except LotteryError as error:
+        return _complain(error, error.exit_status)
+    except usage.UsageError as error:
         return _complain(error, 2)
-    except (LotteryError, OSError) as error:
+    except OSError as error:
         return _complain(error, 1)
 
 

@@ -36,7 +36,7 @@ def run(options: Options, stdout: TextIO) -> int:
             central.startService()
         except (SettingsError, StartError, DamagedLedger) as error:
             sys.stderr.write(f"lottery: {error}\n")
-            return succeed(3 if isinstance(error, DamagedLedger) else 2)
+            return succeed(error.exit_status)
         started.append(central)
         return central.done
 

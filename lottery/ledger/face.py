@@ -261,6 +261,10 @@ class Ledgers(Protocol):
     def alone(self) -> bool:
         """Whether one central has them for itself."""
 
+    @property
+    def place(self) -> str:
+        """Where they are, for somebody to read; without a password."""
+
     def own(self, again: Callable[[], bool]) -> None:
         """Be ready for use, and nobody else's if only one may use them.
 

@@ -127,6 +127,10 @@ class FileLedgers:
     lock_fd: int
 
     @property
+    def place(self) -> str:
+        return str(self.data.path)
+
+    @property
     def alone(self) -> bool:
         return True
 

@@ -77,6 +77,10 @@ class NotNow(OSError):
     """It cannot be done now, and may be later; nothing of it was done."""
 
 
+class Held(NotNow):
+    """Somebody else is at work there at the moment."""
+
+
 class NoRoom(NotNow):
     """There was no room; what was to be written is not there, neither in memory nor on disk."""
 

@@ -20,6 +20,7 @@ from zope.interface import implementer
 from lottery.errors import DamagedLedger
 from lottery.ledger.face import DrawLedger
 from lottery.ledger.longwork import Interrupted
+from lottery.ledger.segment import NotNow
 from lottery.ops.archive import Archive, LongWork
 from lottery.ops.site import NothingHere, say
 from lottery.ops.stalls import StallWatch
@@ -34,6 +35,10 @@ MOST_WAITING: Final = 64
 
 class TooBusy(Exception):
     """Too many wait for the same already."""
+
+
+class Away(Exception):
+    """The ledger cannot be looked into at present; says why."""
 
 
 @frozen
@@ -126,15 +131,23 @@ class Draws(Resource):
         """Do work when it is its turn.
 
         :raises TooBusy: if too many wait already; who has gone since waits, too.
+        :raises Away: if the ledger cannot be looked into at present.
         :raises Interrupted: if the central is being stopped.
         """
         if len(lock.waiting) >= MOST_WAITING:
             raise TooBusy
+
+        def once() -> Answer:
+            try:
+                return work()
+            except NotNow as error:  # who looks may look again, and others wait for their turn
+                raise Away(error.strerror) from error
+
         await lock.acquire()
         try:
             if self._disk.stopped:
                 raise Interrupted
-            return await self._disk.do(what, work)
+            return await self._disk.do(what, once)
         finally:
             lock.release()
 
@@ -184,6 +197,9 @@ def _apologize(request: Request, failure: Failure) -> None:
     elif failure.check(TooBusy):
         request.setHeader(b"retry-after", b"10")
         say(request, SERVICE_UNAVAILABLE, "too many ask at once")
+    elif failure.check(Away):
+        request.setHeader(b"retry-after", b"10")
+        say(request, SERVICE_UNAVAILABLE, failure.getErrorMessage())
     elif failure.check(Interrupted):
         say(request, SERVICE_UNAVAILABLE, "the central is being stopped")
     elif failure.check(DamagedLedger, OSError):

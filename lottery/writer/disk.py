@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel
 
 from lottery.ledger.longwork import Interrupted
-from lottery.ledger.segment import NO_ROOM, NoRoom, NotNow
+from lottery.ledger.segment import NO_ROOM, Held, NoRoom, NotNow
 from lottery.ops.log import ActionLog
 
 #: How long to wait for room before it is tried again.
@@ -39,6 +39,8 @@ class DiskWork:
     """Runs work off the reactor's thread; a full disk, or a database that is away, makes it wait.
 
     The work has to leave nothing behind when it fails for lack of room.
+
+    :ivar away: why the database cannot be used at present; empty if it can, or there is none.
     """
 
     def __init__(self, off_thread: OffThread, clock: IReactorTime, log: ActionLog) -> None:
@@ -46,6 +48,7 @@ class DiskWork:
         self._clock = clock
         self._log = log
         self._stopped = False
+        self.away = ""
         self._told: float | None = None
         self._waiting: set[Deferred[None]] = set()
         self._working: set[Deferred[None]] = set()
@@ -77,7 +80,9 @@ class DiskWork:
             working: Deferred[None] = Deferred()
             self._working.add(working)
             try:
-                return await self._off_thread(work)
+                done = await self._off_thread(work)
+                self.away = ""
+                return done
             except OSError as error:
                 self._note(what, error)
             finally:
@@ -106,6 +111,8 @@ class DiskWork:
         if isinstance(error, NoRoom) or not isinstance(error, NotNow):
             self._log("room", "in_progress", LogLevel.warn, work=what, error=error.strerror)
             return
+        if not isinstance(error, Held):
+            self.away = error.strerror or "the database is away"
         # A database that is away keeps everybody waiting: one line is enough for all of them.
         now = self._clock.seconds()
         if self._told is None or now - self._told >= TELL_SECONDS:

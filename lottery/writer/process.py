@@ -311,4 +311,5 @@ def _explain(status: int) -> str:
     if status < 0:
         return f"its writer was ended by signal {-status}"
     name = Exit(status).name.lower() if status in Exit.__members__.values() else "unknown"
+    name = "disk or database" if name == "disk" else name
     return f"its writer ended with status {status} ({name})"

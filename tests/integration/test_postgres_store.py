@@ -271,7 +271,7 @@ def test_a_part_that_somebody_holds(table: Table) -> None:
         other.execute("SELECT FROM lottery.part FOR UPDATE")
         with pytest.raises(NotNow) as error:
             store.append([entry(session, 0, *ROWS)])
-        assert error.value.strerror == "another central is at work on the draw"
+        assert error.value.strerror == "somebody else is at work on the same rows"
         other.rollback()
         store.append([entry(session, 0, *ROWS)])
     assert table.rows() == entry(session, 0, *ROWS).body

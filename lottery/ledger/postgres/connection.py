@@ -24,7 +24,7 @@ from psycopg.errors import Diagnostic
 from psycopg.pq import TransactionStatus
 
 from lottery.errors import LotteryError, SettingsError
-from lottery.ledger.segment import NoRoom, NotNow
+from lottery.ledger.segment import Held, NoRoom, NotNow
 
 #: What a connection string gets if it says nothing of it: which of several hosts takes
 #: writes, and how soon one that is gone is given up. Seconds, but milliseconds at the last.
@@ -125,7 +125,7 @@ def meaning(error: psycopg.Error) -> NotNow | LotteryError:
     """Give what an error of the database means, of which nothing was done."""
     state, sentence = error.sqlstate or "", _one_line(error)
     if state == _HELD:
-        return NotNow(errno.EAGAIN, "another central is at work on the draw")
+        return Held(errno.EAGAIN, "somebody else is at work on the same rows")
     if state == _NO_ROOM:
         return NoRoom(errno.ENOSPC, f"the database has no room, {sentence}")
     # Without a state it comes from the client's side: nobody has answered, or not to the end.

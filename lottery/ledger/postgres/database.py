@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from attrs import evolve
 from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict
 
-from lottery.errors import LotteryError, StartError
+from lottery.errors import LotteryError, StartError, Unreachable
 from lottery.ledger.face import Unfinished
 from lottery.ledger.fairness import SECRET_BYTES, commitment_of
 from lottery.ledger.postgres.connection import Connections, checked_dsn
@@ -33,6 +34,12 @@ class DatabaseLedgers:
         self._central = secrets.token_hex(8)
         self._connections = Connections(checked_dsn(dsn), f"lottery {self._central}")
 
+    @property
+    def place(self) -> str:
+        given = conninfo_to_dict(self._connections.dsn)
+        hosts = given.get("host") or "this host"
+        return f"database {given.get('dbname') or given.get('user') or ''} at {hosts}"
+
     def own(self, again: Callable[[], bool]) -> None:
         """Have the tables there, and be one of the centrals; others may own them, too."""
 
@@ -49,7 +56,7 @@ class DatabaseLedgers:
                 self._connections.do(work)
             except NotNow as error:
                 if not again():
-                    raise StartError(f"the ledger cannot be used, {error.strerror}") from error
+                    raise Unreachable(f"the ledger cannot be used, {error.strerror}") from error
             except LotteryError as error:
                 raise StartError(f"the ledger cannot be used, {error}") from error
             else:
@@ -63,7 +70,7 @@ class DatabaseLedgers:
         try:
             self._connections.do(check)
         except NotNow as error:
-            raise StartError(f"the ledger cannot be used, {error.strerror}") from error
+            raise Unreachable(f"the ledger cannot be used, {error.strerror}") from error
         except LotteryError as error:
             raise StartError(f"the ledger cannot be used, {error}") from error
 

@@ -26,7 +26,7 @@ from lottery.ledger.postgres.connection import Connections
 from lottery.ledger.postgres.parts import DatabaseParts
 from lottery.ledger.postgres.rows import all_rows, winning_rows
 from lottery.ledger.record import AgencyPart, DrawRecord, FileDigest, decode, encode
-from lottery.ledger.segment import NotNow
+from lottery.ledger.segment import Held
 from lottery.ledger.standing import Standing
 
 T = TypeVar("T")
@@ -277,7 +277,7 @@ def _part(found: Attendance) -> AgencyPart:
     standing = found.standing
     if not standing.ended and not found.left_out:
         sentence = f"agency {found.agency} has come to another central, and is not decided"
-        raise NotNow(errno.EAGAIN, sentence)
+        raise Held(errno.EAGAIN, sentence)
     return AgencyPart(
         agency=found.agency,
         dialect="classic" if standing.classic else "lottery/1",
