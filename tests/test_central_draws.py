@@ -470,7 +470,7 @@ def test_a_number_that_another_central_has_drawn(tmp_path: Path) -> None:
         assert [line["place"] for line in a.log.of("ledger")] == ["memory"]
         assert a.log.of("number_kept") == []
         (kept,) = b.log.of("number_kept")
-        assert (kept["winning_number"], kept["wanted"]) == ("7574", "42")
+        assert (kept["number"], kept["wanted"]) == ("7574", "42")
         assert b.log.of("sorteo")[0]["winning_number"] == "7574"
 
 

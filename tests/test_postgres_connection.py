@@ -25,7 +25,7 @@ from lottery.ledger.postgres.connection import (
     meaning,
     transaction,
 )
-from lottery.ledger.segment import NoRoom, NotNow
+from lottery.ledger.segment import Held, NoRoom, NotNow
 
 OPTIONS = module._OPTIONS
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -71,7 +71,7 @@ DEFAULTS = {
 def test_what_passes(error: psycopg.Error) -> None:
     """The database is away, or busy: nothing was done, and the same may be tried again."""
     found = meaning(error)
-    assert type(found) is NotNow
+    assert type(found) is Held
     assert found.errno == errno.EAGAIN
     assert found.strerror == f"the database is away, {error}"
 
@@ -87,7 +87,7 @@ def test_no_room() -> None:
 def test_a_row_that_is_held() -> None:
     """Another central is at a step of the draw."""
     found = meaning(errors.LockNotAvailable("canceling statement due to lock timeout"))
-    assert type(found) is NotNow
+    assert type(found) is Held
     assert found.strerror == "somebody else is at work on the same rows"
 
 

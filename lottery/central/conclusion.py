@@ -132,7 +132,7 @@ class Conclusion:
         if self.record.state in ("drawn", "delivered"):
             drawn = self.record.winning_number
             if winning_number not in (None, drawn) and self.record.secret is None:
-                details = {"winning_number": drawn, "wanted": winning_number}
+                details = {"number": drawn, "wanted": winning_number}
                 self._log("number_kept", "success", LogLevel.warn, draw=self.number, **details)
             await self._deliver_all()
 

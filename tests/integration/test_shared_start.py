@@ -1,4 +1,6 @@
-"""A central whose database cannot be used does not start: status 2 and one sentence that says why.
+"""A central whose database cannot be used does not start: one sentence says why.
+
+The status is 2, or 1 if waiting may mend it.
 
 Nothing that it says has a password in it.
 """
@@ -149,7 +151,7 @@ def test_no_connection_to_spare(tmp_path: Path, server: Server) -> None:
     with ExitStack() as stack:
         for _ in range(8):
             stack.enter_context(psycopg.connect(server.dsn))
-        sentence = told(tmp_path, server.dsn)
+        sentence = told(tmp_path, server.dsn, status=1)
     assert "too many clients already" in sentence
 
 
@@ -243,7 +245,7 @@ def test_a_table_that_is_missing(tmp_path: Path, postgres_server: Server) -> Non
 
 
 def test_a_standby_alone(tmp_path: Path, postgres_pair: Pair) -> None:
-    assert "session is read-only" in told(tmp_path, postgres_pair.standby.dsn)
+    assert "session is read-only" in told(tmp_path, postgres_pair.standby.dsn, status=1)
 
 
 WITHOUT: Final = """
