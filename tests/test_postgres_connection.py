@@ -71,7 +71,7 @@ DEFAULTS = {
 def test_what_passes(error: psycopg.Error) -> None:
     """The database is away, or busy: nothing was done, and the same may be tried again."""
     found = meaning(error)
-    assert type(found) is Held
+    assert type(found) is NotNow
     assert found.errno == errno.EAGAIN
     assert found.strerror == f"the database is away, {error}"
 
