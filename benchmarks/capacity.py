@@ -61,7 +61,7 @@ class Costs:
     central: Cost = Cost(1.4e-6, 120e-6, 2.2e-3)
     database: Cost = Cost(8.0e-6, 50e-6, 1.1e-3)
     look: float = 5e-6
-    enter: float = 170e-9
+    enter: float = 3e-3
     seal: float = 1.7e-6
     disk: float = 240.0
     wal: float = 300.0
