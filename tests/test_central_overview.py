@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from central_fakes import House, roster_of
+from shared_fakes import Tables, house_of
 
 from lottery.central.admission import Admission
 from lottery.ops.views import AgencyView, CentralView
@@ -138,6 +139,23 @@ def test_what_was_there_before_a_restart(tmp_path: Path) -> None:
     with House(tmp_path, agencies=2, rejoin=30) as house:
         assert agencies(house) == {1: ("ended", 2, ""), 2: ("away", 2, "")}
         assert seen(house).connections == 0
+
+
+def test_an_agency_at_another_central(tmp_path: Path) -> None:
+    """It is not away, and how much of it is stored shows when it has ended."""
+    tables = Tables()
+    with (
+        house_of(tables, "a", tmp_path, agencies=2) as a,
+        house_of(tables, "b", tmp_path, agencies=2) as b,
+    ):
+        there = b.greeted(1)
+        there.say(Batch(0, 2, ROWS))
+        a.advance(1)
+        assert agencies(a) == {1: ("sending", 0, "")}
+        assert agencies(b) == {1: ("sending", 2, "")}
+        there.say(End(2, bytes(32)))
+        a.advance(1)
+        assert agencies(a) == {1: ("ended", 2, "")}
 
 
 def test_ready(tmp_path: Path) -> None:

@@ -472,7 +472,7 @@ def test_last_words_without_a_line_end(rig: Rig) -> None:
         (0, "done"),
         (1, "bug"),
         (2, "usage"),
-        (3, "disk"),
+        (3, "disk or database"),
         (4, "segment"),
         (5, "orders"),
         (6, "unknown"),

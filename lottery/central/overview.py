@@ -118,7 +118,8 @@ def _state_of(place: Place) -> tuple[str, str]:
         return "left_out", place.left_out.reason
     if place.succeeded:
         return "ended", ""
-    return ("sending", "") if place.session is not None else ("away", place.why_away)
+    there = place.session is not None or place.elsewhere
+    return ("sending", "") if there else ("away", place.why_away)
 
 
 def _concluding(draw: Conclusion, roster: Mapping[int, Agency]) -> Iterator[AgencyView]:

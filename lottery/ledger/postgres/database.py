@@ -70,7 +70,7 @@ class DatabaseLedgers:
         try:
             self._connections.do(check)
         except NotNow as error:
-            raise Unreachable(f"the ledger cannot be used, {error.strerror}") from error
+            raise StartError(f"the ledger cannot be used, {error.strerror}") from error
         except LotteryError as error:
             raise StartError(f"the ledger cannot be used, {error}") from error
 
