@@ -239,16 +239,41 @@ def test_a_password_that_is_escaped(text: str, password: str) -> None:
 # Connect.
 
 
+class Styled:
+    """A connection of which the server says how it writes dates."""
+
+    def __init__(self, dates: str) -> None:
+        self.closed, self.info, self._dates = False, self, dates
+
+    def parameter_status(self, name: str) -> str:
+        """What it says."""
+        return {"DateStyle": self._dates}[name]
+
+    def close(self) -> None:
+        """Part with it."""
+        self.closed = True
+
+
+def test_dates_of_another_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be done with them; the connection is closed."""
+    made = Styled("German, DMY")
+    monkeypatch.setattr(psycopg, "connect", lambda dsn, **more: made)
+    with pytest.raises(LotteryError, match="dates as PGDATESTYLE says, it has to be ISO"):
+        connect("host=h", "lottery x")
+    assert made.closed
+
+
 def test_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its transactions are its own business; the database can tell whose it is."""
     asked: list[tuple[object, ...]] = []
+    made = Styled("ISO, MDY")
 
     def fake(dsn: str, **more: object) -> Any:
         asked.append((dsn, more))
-        return "connection"
+        return made
 
     monkeypatch.setattr(psycopg, "connect", fake)
-    assert connect("host=h", "lottery x") == "connection"
+    assert connect("host=h", "lottery x") is made  # type: ignore[comparison-overlap]
     assert asked == [("host=h", {"autocommit": True, "application_name": "lottery x"})]
 
 

@@ -73,6 +73,10 @@ class FakeConnection:
         self.info = self
         self.transaction_status = TransactionStatus.IDLE
 
+    def parameter_status(self, name: str) -> str:
+        """What the server says of itself."""
+        return {"DateStyle": "ISO, MDY"}[name]
+
     def __enter__(self) -> Self:
         return self
 

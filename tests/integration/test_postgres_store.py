@@ -299,6 +299,15 @@ def test_a_newer_session_waits_for_what_is_under_way(table: Table) -> None:
     assert table.rows() == entry(session, 0, *ROWS).body
 
 
+def test_dates_of_another_form(
+    postgres_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's library asks for what the environment wants, behind all that we ask for."""
+    monkeypatch.setenv("PGDATESTYLE", "German")
+    with pytest.raises(LotteryError, match="PGDATESTYLE says, it has to be ISO"):
+        connect(checked_dsn(postgres_database.dsn), "lottery")
+
+
 @pytest.mark.parametrize("of_the_role", [False, True])
 def test_what_always_holds(postgres_server: Server, of_the_role: bool) -> None:
     """Whatever is set for the role, or in the connection string."""

@@ -116,9 +116,14 @@ def connect(dsn: str, name: str) -> Connection:
     :raises LotteryError: if it does not let us in.
     """
     try:
-        return psycopg.connect(dsn, autocommit=True, application_name=name)
+        connection = psycopg.connect(dsn, autocommit=True, application_name=name)
     except psycopg.Error as error:
         raise meaning(error) from error
+    # The environment's wish comes behind ours; and with another form no digest would be right.
+    if not (connection.info.parameter_status("DateStyle") or "").startswith("ISO"):
+        connection.close()
+        raise LotteryError("the database writes dates as PGDATESTYLE says, it has to be ISO")
+    return connection
 
 
 def meaning(error: psycopg.Error) -> NotNow | LotteryError:
