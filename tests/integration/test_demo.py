@@ -125,6 +125,7 @@ def test_a_made_up_day(place: Path) -> None:
     assert re.search(r"^agency 5 \| action: consulta_ganadores ", ran.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_day_before_can_be_taken_again(place: Path) -> None:
     """--data demo/day is not cleared away before it is read."""
     (place / "demo").mkdir()
@@ -137,6 +138,7 @@ def test_the_day_before_can_be_taken_again(place: Path) -> None:
     assert len(rows_stored(place)) == 20
 
 
+@pytest.mark.slow
 def test_settings_of_the_surroundings_are_left_out(place: Path) -> None:
     """A variable that is meant for another central makes no other day of it."""
     write_day(place / "day", {1: 1, 2: 2}, bets=20)
@@ -176,6 +178,7 @@ def test_only_what_the_demo_made_is_cleared_away(place: Path) -> None:
     assert (place / "demo" / "day" / "precious").exists()
 
 
+@pytest.mark.slow
 def test_a_bad_row(place: Path) -> None:
     """An agency that fails is named and has the status; the others have their draw."""
     write_day(place / "day", {1: 1, 2: 2}, bets=20)
@@ -191,6 +194,7 @@ def test_a_bad_row(place: Path) -> None:
     assert processes_in(place) == []
 
 
+@pytest.mark.slow
 def test_an_agency_that_never_comes(place: Path) -> None:
     """The demo does not wait for a draw that cannot be held."""
     write_day(place / "day", {1: 1, 2: 2}, bets=20)
@@ -203,6 +207,7 @@ def test_an_agency_that_never_comes(place: Path) -> None:
     assert processes_in(place) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped(place: Path, number: signal.Signals) -> None:
     """A signal in the middle ends everything, without a traceback."""

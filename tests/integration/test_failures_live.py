@@ -167,6 +167,7 @@ def play_the_next(central: LiveCentral) -> None:
             assert peer.winners() == documents(ROWS[agency])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["reset", "writer-killed"])
 def test_all_fail(tmp_path: Path, fault: str) -> None:
     """With nobody left the draw is void, nobody is told anything, and the next one opens."""
