@@ -61,7 +61,7 @@ test: $(VENV)/test.stamp ## run the fast suite
 	CI=true $(BIN)/python -m twisted.trial tests.trial
 
 test-slow: $(VENV)/test.stamp ## run the tests that take longer
-	CI=true $(BIN)/python -m pytest tests -m 'slow and not faults' -n 2 --dist loadfile
+	CI=true $(BIN)/python -m pytest tests -m 'slow and not faults'
 
 test-browser: $(VENV)/browser.stamp ## look at the status page in Chromium, which has to be there
 	CI=true $(BIN)/python -m pytest tests/browser -p no:twisted
@@ -104,7 +104,7 @@ types: $(VENV)/dev.stamp ## check the types
 coverage: $(VENV)/dev.stamp ## run the suite and see what it does not reach
 	$(BIN)/python -m coverage erase
 	CI=true $(BIN)/python -m coverage run -m pytest tests -n 2 --dist loadfile -m 'not slow and not faults'
-	CI=true $(BIN)/python -m coverage run -m pytest tests -n 2 --dist loadfile -m 'slow and not faults'
+	CI=true $(BIN)/python -m coverage run -m pytest tests -m 'slow and not faults'
 	CI=true $(BIN)/python -m coverage run -m twisted.trial tests.trial
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
