@@ -46,20 +46,26 @@ _OURS: Final = "FROM pg_stat_activity WHERE application_name LIKE 'lottery%'"
 
 @contextmanager
 def under_load(
-    directory: Path, dsn: str, rng: random.Random, *options: object, late: bool = False
+    directory: Path,
+    dsn: str,
+    rng: random.Random,
+    *options: object,
+    late: bool = False,
+    bets: int = BETS,
 ) -> Iterator[SharedDay]:
     """A day of two centrals with agencies that have sent a part of their bets.
 
     All have their winners when the block is left.
 
     :param late: whether one is still to come.
+    :param bets: how many each that notes all has.
     """
     agencies = len(RECORDERS) + 1 + late
     words = ("--agencies", agencies, "--rejoin", 60, *options)
     with SharedDay(directory, dsn, 2, rng, *words) as day:
         day.agency(PROGRAM, rows_of_agency(PROGRAM, 5 * BETS, rng), "--batch-size", 10)
         for agency in RECORDERS:
-            day.recorder(agency, rows_of_agency(agency, BETS, rng))
+            day.recorder(agency, rows_of_agency(agency, bets, rng))
         day.reach(lambda: day.acknowledged >= BETS // 2)
         yield day
         assert day.finish() == 7574
@@ -217,7 +223,9 @@ def test_full_disk(tmp_path: Path, server: Server) -> None:
         os.chown(tables, owner.st_uid, owner.st_gid)
         server.sql(f"CREATE TABLESPACE small LOCATION '{tables}'")
         server.sql("CREATE DATABASE cramped TABLESPACE small")
-        with under_load(tmp_path, url(server.port, database="cramped"), dice("full")) as day:
+        place = url(server.port, database="cramped")
+        # So many that some are left when the disk is full, which takes a moment.
+        with under_load(tmp_path, place, dice("full"), bets=6 * BETS) as day:
             filler = disk / "filler"
             _fill(filler)
             day.reach(lambda: any(each.refusals for each in day.histories))
