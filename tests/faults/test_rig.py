@@ -141,9 +141,10 @@ def test_a_client_that_is_lied_to(sessions: list[list[bytes]], fault: str) -> No
 
 def test_a_client_that_is_deaf() -> None:
     """What it hears then it drops, and it comes back when it hears again."""
-    progress = Progress()
+    progress, made = Progress(), threading.Event()
 
     def fall_deaf(first: int) -> None:
+        made.wait(10)  # it has begun before it can be named here
         if first == 2 and not progress.deaf and recorder.sessions == 1:
             progress.deaf = True
             threading.Timer(0.05, setattr, (progress, "deaf", False)).start()
@@ -153,6 +154,7 @@ def test_a_client_that_is_deaf() -> None:
         [welcome(2), ack(4), ack(4, 1) + winners(ROWS)],
     ) as port:
         recorder = client(port, progress=progress, before_batch=fall_deaf)
+        made.set()
         history = recorder.finish()
     assert (history.faults, history.acknowledged) == ([], 4)
     assert recorder.welcomed == [0, 2]
