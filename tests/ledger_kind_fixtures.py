@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 from central_fakes import House
-from ledger_kinds import FILES, InDatabase, LedgerKind
+from ledger_kinds import FILES, AuditedKind, InDatabase
 
 
 @pytest.fixture(params=["files", pytest.param("postgresql", marks=pytest.mark.slow)])
 def ledger_kind(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[LedgerKind]:
+) -> Iterator[AuditedKind]:
     """Each kind in turn: that of every house of the test."""
     if request.param == "files":
         monkeypatch.setattr(House, "kind", FILES)

@@ -59,11 +59,15 @@ class LedgerKind(Protocol):
     def stored(self, settings: CentralSettings, draw: int) -> str:
         """Give all rows of a draw that nobody is at work on."""
 
-    def audit(self, settings: CentralSettings, today: date) -> Audit:
-        """Recount everything."""
-
     def nothing_is_left(self, settings: CentralSettings) -> None:
         """Fail if a central that has stopped has left anything behind."""
+
+
+class AuditedKind(LedgerKind, Protocol):
+    """One that stays when all centrals have ended."""
+
+    def audit(self, settings: CentralSettings, today: date) -> Audit:
+        """Recount everything."""
 
 
 class Files:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +17,6 @@ from attrs import evolve
 from central_fakes import House
 from fakes import FakeDisk
 
-from lottery.audit.data import Audit
 from lottery.errors import Code, RemoteProtocolError
 from lottery.ledger.checked import Measure
 from lottery.ledger.entry import DATABASE, DATABASE_AT, Entry, Refused
@@ -517,10 +515,6 @@ class InMemory:
         return b"".join(
             b"%d,%s" % (agency, row) for agency in sorted(rows) for row in rows[agency]
         ).decode()
-
-    def audit(self, settings: CentralSettings, today: date) -> Audit:
-        """There is nothing on a disk that could be recounted."""
-        raise NotImplementedError
 
     def nothing_is_left(self, settings: CentralSettings) -> None:
         """There is nothing that could be."""
